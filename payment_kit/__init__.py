@@ -1,0 +1,1 @@
+"""payment_kit: Stripe in your own PostgreSQL."""

@@ -1,0 +1,110 @@
+"""Settings: the environment and an optional ``.env`` file, read once at a door and handed down.
+
+`STRIPE_API_KEY`, `DATABASE_URL`, `PORT`, `STRIPE_WEBHOOK_SECRET` and `STRIPE_API_BASE` are the names people already know;
+everything else starts with `PAYMENT_KIT_`. Secrets are `SecretStr`: their text appears in no repr, log or error.
+"""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from payment_kit.errors import UsageProblem
+
+STRIPE_API = "https://api.stripe.com"
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Everything an installation can be told. Unset means the documented default, never a guess."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PAYMENT_KIT_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, populate_by_name=True
+    )
+
+    stripe_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("STRIPE_API_KEY"))
+    stripe_api_base: str = Field(STRIPE_API, validation_alias=AliasChoices("STRIPE_API_BASE"))
+    stripe_webhook_secrets: Secrets = Field((), validation_alias=AliasChoices("STRIPE_WEBHOOK_SECRET"))
+    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL"))
+    port: int = Field(8080, ge=0, le=65535, validation_alias=AliasChoices("PORT"))
+
+    home: Path = Path("var")
+    host: str = "127.0.0.1"
+    webhook_port: int = Field(8081, ge=0, le=65535)
+    sandbox_port: int = Field(12111, ge=0, le=65535)
+    account: str | None = Field(None, pattern=r"^acct_[A-Za-z0-9]+$")
+    database_pool_max: int = Field(16, ge=2, le=200)
+    stripe_timeout_seconds: float = Field(30, gt=0, le=80)
+    stripe_retries: int = Field(4, ge=0, le=10)
+    webhook_body_bytes_max: int = Field(1 << 20, ge=1 << 10, le=16 << 20)
+    webhook_tolerance_seconds: int = Field(300, ge=1, le=3600)
+    catch_up_interval_seconds: float = Field(300, gt=0)
+
+    @field_validator("stripe_webhook_secrets", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("stripe_webhook_secrets")
+    @classmethod
+    def _looks_like_a_secret(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(not secret.get_secret_value().startswith("whsec_") for secret in value):
+            raise ValueError("a webhook signing secret starts with whsec_")
+        return value
+
+    @field_validator("stripe_api_key")
+    @classmethod
+    def _is_a_secret_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
+            raise ValueError("a secret key starts with sk_test_, sk_live_, rk_test_ or rk_live_")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and urlsplit(value.get_secret_value()).scheme not in ("postgres", "postgresql"):
+            raise ValueError("it must look like postgresql://user:password@host:5432/database")
+        return value
+
+    @field_validator("stripe_api_base")
+    @classmethod
+    def _is_an_http_url(cls, value: str) -> str:
+        url = urlsplit(value)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ValueError("it must be an http(s) URL")
+        if url.scheme == "http" and url.hostname not in ("127.0.0.1", "localhost", "::1"):
+            raise ValueError("plain http is allowed to this machine only")
+        return value.rstrip("/")
+
+    @property
+    def livemode(self) -> bool:
+        """True with a live key; without a key the sandbox is the Stripe, which is test mode."""
+        return self.stripe_api_key is not None and "_live_" in self.stripe_api_key.get_secret_value()[:8]
+
+
+def load(**overrides: object) -> Settings:
+    """The settings of this process; raises `UsageProblem` SETTING_INVALID naming the setting, never its value."""
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise UsageProblem("SETTING_INVALID", f"{_name(first['loc'])}: {_reason(first['msg'])}.") from None
+    if settings.livemode and settings.database_url is None:
+        raise UsageProblem("LIVE_MODE_NEEDS_DATABASE", "STRIPE_API_KEY is a live key and DATABASE_URL is not set.")
+    if settings.stripe_api_base != STRIPE_API and settings.livemode:
+        raise UsageProblem("SETTING_INVALID", "STRIPE_API_BASE: a live key is only ever sent to api.stripe.com.")
+    return settings
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "settings"
+    field = Settings.model_fields.get(name)
+    if field is None or field.validation_alias is not None:
+        return name
+    return f"PAYMENT_KIT_{name.upper()}"
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ")

@@ -1,0 +1,63 @@
+"""Money as Stripe counts it: an integer of minor units beside a lower-case currency.
+
+No float ever enters or leaves this module, and nothing here adds across currencies. How many decimals a
+currency has follows Stripe's list (docs.stripe.com/currencies), which differs from ISO 4217 for a few: ISK and
+UGX are charged as two-decimal although they have no minor unit, MGA as zero-decimal.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split())
+THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
+
+
+class CurrencyMismatch(ValueError):
+    """Two amounts of different currencies met in one sum or comparison."""
+
+
+class Money(NamedTuple):
+    """``minor`` units of ``currency`` (lower-case ISO 4217), e.g. ``Money(1999, "usd")`` is 19.99 USD."""
+
+    minor: int
+    currency: str
+
+    def __str__(self) -> str:
+        return format_minor(self.minor, self.currency)
+
+
+def exponent(currency: str) -> int:
+    """Decimals between Stripe's minor unit and the amount people read: 0, 2 or 3."""
+    code = currency.lower()
+    if code in ZERO_DECIMAL:
+        return 0
+    return 3 if code in THREE_DECIMAL else 2
+
+
+def to_decimal(minor: int, currency: str) -> Decimal:
+    """The exact amount in major units; for display and files only, never for further arithmetic."""
+    return Decimal(minor).scaleb(-exponent(currency))
+
+
+def format_minor(minor: int, currency: str) -> str:
+    """``1234567, "usd"`` -> ``"12,345.67 USD"``; the sign stays in front."""
+    return f"{to_decimal(minor, currency):,.{exponent(currency)}f} {currency.upper()}"
+
+
+def total(amounts: Iterable[Money], currency: str) -> Money:
+    """The sum of ``amounts``, all of which must be in ``currency``; raises `CurrencyMismatch` otherwise."""
+    result = 0
+    for amount in amounts:
+        if amount.currency != currency:
+            raise CurrencyMismatch(f"cannot add {amount.currency} to {currency}")
+        result += amount.minor
+    return Money(result, currency)
+
+
+def totals(amounts: Iterable[Money]) -> Mapping[str, Money]:
+    """One sum per currency."""
+    sums: dict[str, int] = {}
+    for minor, currency in amounts:
+        sums[currency] = sums.get(currency, 0) + minor
+    return {currency: Money(minor, currency) for currency, minor in sums.items()}

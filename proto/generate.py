@@ -1,0 +1,43 @@
+"""Writes payment_kit/v1 from the .proto files beside this one: messages, services and their types.
+
+Run it as ``python proto/generate.py [FOLDER]``; a test generates into a temporary folder and compares. The descriptor set
+(payment_kit/v1/payment_kit.binpb) carries the comments and is what other languages and `buf breaking` read.
+"""
+
+import sys
+from pathlib import Path
+
+from grpc_tools import protoc
+
+PROTO = Path(__file__).resolve().parent
+INCLUDE = Path(protoc.__file__).resolve().parent / "_proto"
+BIN = Path(sys.executable).parent
+INIT = '"""The generated protobuf and gRPC code of proto/payment_kit/v1; never edited by hand."""\n'
+
+
+def generate(folder: Path) -> None:
+    """Generates the package payment_kit.v1 below `folder`; raises SystemExit when a .proto file is wrong."""
+    package = folder / "payment_kit" / "v1"
+    package.mkdir(parents=True, exist_ok=True)
+    sources = sorted(str(path.relative_to(PROTO)) for path in PROTO.rglob("*.proto"))
+    arguments = [
+        "protoc",
+        f"-I{PROTO}",
+        f"-I{INCLUDE}",
+        *(f"--plugin=protoc-gen-{name}={BIN / f'protoc-gen-{name}'}" for name in ("mypy", "mypy_grpc")),
+        f"--python_out={folder}",
+        f"--grpc_python_out={folder}",
+        f"--mypy_out=quiet:{folder}",
+        f"--mypy_grpc_out=quiet:{folder}",
+        f"--descriptor_set_out={package / 'payment_kit.binpb'}",
+        "--include_imports",
+        "--include_source_info",
+        *sources,
+    ]
+    if protoc.main(arguments):
+        raise SystemExit("protoc refused the .proto files; see above")
+    (package / "__init__.py").write_text(INIT)
+
+
+if __name__ == "__main__":
+    generate(Path(sys.argv[1]) if len(sys.argv) > 1 else PROTO.parent)

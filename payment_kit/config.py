@@ -1,7 +1,11 @@
 """Settings: the environment and an optional ``.env`` file, read once at a door and handed down.
 
-`STRIPE_API_KEY`, `DATABASE_URL`, `PORT`, `STRIPE_WEBHOOK_SECRET` and `STRIPE_API_BASE` are the names people already know;
-everything else starts with `PAYMENT_KIT_`. Secrets are `SecretStr`: their text appears in no repr, log or error.
+`STRIPE_API_KEY`, `DATABASE_URL`, `PORT`, `STRIPE_WEBHOOK_SECRET` and `STRIPE_API_BASE` are the names people
+already know; everything else starts with `PAYMENT_KIT_`. Secrets are `SecretStr`: their text appears in no repr,
+log or error.
+
+Both the ``.env`` file and the state folder ``var`` belong to the project folder: the nearest folder upwards that
+has one of them, so a notebook two folders down finds the same installation as the command line.
 """
 
 from pathlib import Path
@@ -17,11 +21,20 @@ STRIPE_API = "https://api.stripe.com"
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 
 
+def project_folder() -> Path:
+    """The nearest folder upwards that holds a ``.env`` or our ``var``; else the current one."""
+    here = Path.cwd()
+    for folder in (here, *here.parents[:-1]):
+        if (folder / ".env").is_file() or any((folder / "var").glob("postgres*")):
+            return folder
+    return here
+
+
 class Settings(BaseSettings):
     """Everything an installation can be told. Unset means the documented default, never a guess."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PAYMENT_KIT_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, populate_by_name=True
+        env_prefix="PAYMENT_KIT_", extra="ignore", frozen=True, env_ignore_empty=True, populate_by_name=True
     )
 
     stripe_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("STRIPE_API_KEY"))
@@ -30,7 +43,8 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL"))
     port: int = Field(8080, ge=0, le=65535, validation_alias=AliasChoices("PORT"))
 
-    home: Path = Path("var")
+    home: Path = Field(default_factory=lambda: project_folder() / "var")
+    postgres_bin: str | None = None
     host: str = "127.0.0.1"
     webhook_port: int = Field(8081, ge=0, le=65535)
     sandbox_port: int = Field(12111, ge=0, le=65535)
@@ -57,7 +71,9 @@ class Settings(BaseSettings):
     @field_validator("stripe_api_key")
     @classmethod
     def _is_a_secret_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
+        if value is not None and not value.get_secret_value().startswith(
+            ("sk_test_", "sk_live_", "rk_test_", "rk_live_")
+        ):
             raise ValueError("a secret key starts with sk_test_, sk_live_, rk_test_ or rk_live_")
         return value
 
@@ -87,7 +103,7 @@ class Settings(BaseSettings):
 def load(**overrides: object) -> Settings:
     """The settings of this process; raises `UsageProblem` SETTING_INVALID naming the setting, never its value."""
     try:
-        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
+        settings = Settings(_env_file=project_folder() / ".env", **overrides)  # type: ignore[arg-type, call-arg]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise UsageProblem("SETTING_INVALID", f"{_name(first['loc'])}: {_reason(first['msg'])}.") from None

@@ -1,8 +1,8 @@
 """Shared use of one background server by several processes, counted by the kernel.
 
-Every user of a server holds a shared lock on one file. The server's keeper tries to take the exclusive lock: when it
-succeeds, nobody is left and the server stops. The kernel drops the locks of a process however it dies, so a SIGKILL
-leaves no server behind and no stale count.
+Every user of a server holds a shared lock on one file. The server's keeper tries to take the exclusive lock: when
+it succeeds, nobody is left and the server stops. The kernel drops the locks of a process however it dies, so a
+SIGKILL leaves no server behind and no stale count.
 """
 
 import fcntl

@@ -1,6 +1,6 @@
 """Where the files live that are not Python: SQL and notebooks.
 
-In a wheel they sit inside the package; in a checkout (and an editable install) beside it, where people look for them.
+In a wheel they sit inside the package; in a checkout (and an editable install) beside it, where people look.
 """
 
 from pathlib import Path

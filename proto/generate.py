@@ -1,7 +1,7 @@
 """Writes payment_kit/v1 from the .proto files beside this one: messages, services and their types.
 
-Run it as ``python proto/generate.py [FOLDER]``; a test generates into a temporary folder and compares. The descriptor set
-(payment_kit/v1/payment_kit.binpb) carries the comments and is what other languages and `buf breaking` read.
+Run it as ``python proto/generate.py [FOLDER]``; a test generates into a temporary folder and compares. The descriptor
+set (payment_kit/v1/payment_kit.binpb) carries the comments, for other languages and for the rendered documents.
 """
 
 import sys

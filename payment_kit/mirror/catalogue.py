@@ -1,11 +1,11 @@
 """Every mirrored Stripe object, once: where it is listed, which columns it has, which of two states is further.
 
-An entry here drives the tables, the writer, backfill, catch-up and the refetch of a single object. Adding an object is one entry,
-one migration and one fixture; tests compare the entries with the migrated database and with the sandbox's objects.
+An entry here drives the tables, the writer, backfill, catch-up and the refetch of a single object. Adding an object is
+one entry, one migration and one fixture; tests compare the entries with the migrated database and with the sandbox.
 
-A `Column` says where its value stands in Stripe's JSON and how PostgreSQL reads it there, so a table can be rebuilt from
-its `raw` column by SQL alone. `progress` answers what Stripe's one-second timestamps cannot: numbers that only ever grow
-while an object lives, compared left to right (source: the state machines in docs.stripe.com/api).
+A `Column` says where its value stands in Stripe's JSON and how PostgreSQL reads it there, so a table can be rebuilt
+from its `raw` column by SQL alone. `progress` answers what Stripe's one-second timestamps cannot: numbers that only
+ever grow while an object lives, compared left to right (source: the state machines in docs.stripe.com/api).
 """
 
 from collections.abc import Callable, Mapping

@@ -1,0 +1,56 @@
+# Two commands do all the set-up: `make run` and `make test`. Everything is installed into .venv with pinned versions.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lab clean schema proto docs
+
+help: ## Print what can be done
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## The whole loop offline: three months of business, mirrored, reconciled, reported
+	@$(BIN)/payment-kit demo $(ARGS)
+
+test: $(VENV)/.dev check ## Every check and every test (ARGS go to pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## Lint, types, floors, contract, migrations
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/buf lint proto
+	@$(BIN)/buf format proto -d --exit-code
+	@$(BIN)/python proto/breaking.py
+	@$(BIN)/squawk -q sql/migrations/*.sql
+
+lab: $(VENV)/.run ## Open the notebooks in JupyterLab
+	@$(BIN)/payment-kit lab $(ARGS)
+
+schema: $(VENV)/.dev ## Write sql/schema.sql from the migrations
+	@$(BIN)/python -m payment_kit.database.schema
+
+proto: $(VENV)/.dev ## Write payment_kit/v1 from the .proto files
+	@$(BIN)/python proto/generate.py
+
+docs: $(VENV)/.dev ## Write the documents that are rendered from the code
+	@$(BIN)/python docs/render.py
+
+clean: ## Remove what was built and the demo's data
+	@rm -rf $(VENV) var dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("payment_kit needs Python 3.11 or newer; set PYTHON=…" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian and Ubuntu: apt install python3-venv)."; exit 1; }
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing payment_kit into $(VENV) (about a minute, once) …"
+	@$(PIP) -e '.[embedded,notebooks]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing payment_kit and its development tools into $(VENV) (about a minute, once) …"
+	@$(PIP) -e '.[embedded,notebooks,dev]'
+	@touch $@ $(VENV)/.run

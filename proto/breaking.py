@@ -1,6 +1,6 @@
 """Holds the contract to its word: `buf breaking` against the newest commit of main that has the .proto files.
 
-On main itself that is the commit before the last change of proto/, so a change that breaks callers shows in the same run.
+On main itself that is the commit before the last change of proto/, so a breaking change shows in the same run.
 A checkout without history (a tarball, the first commit) has nothing to compare with and says so.
 """
 

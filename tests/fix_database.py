@@ -1,0 +1,101 @@
+"""Fixtures: a real PostgreSQL for the session, and one fresh migrated database per test.
+
+The server is a private one in a temporary folder, or the one PAYMENT_KIT_TEST_DATABASE_URL names (any database of a
+PostgreSQL ≥ 15 whose role may create databases). Databases are copies of a template that was migrated once.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from payment_kit.database import keeper
+from payment_kit.database.connection import Pool, open_pool, with_database
+from payment_kit.database.embedded import embedded
+from payment_kit.database.migrations import migrate
+
+GONE_SECONDS = 30.0
+# Tests do not survive a power cut: their server need not either.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """DSN of a server on which tests create databases."""
+    external = os.environ.get("PAYMENT_KIT_TEST_DATABASE_URL")
+    if external:
+        yield external
+        return
+    home = Path(tempfile.mkdtemp(prefix="payment-kit-test-"))
+    home.chmod(0o755)  # as root the server runs under another account
+    with embedded(home, options=FAST) as dsn:
+        yield dsn
+    wait_until_gone(home)
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def template(cluster: str) -> Iterator[str]:
+    """Name of a migrated database nobody is connected to."""
+    name = f"payment_kit_test_{secrets.token_hex(4)}"
+    with database_named(cluster, name, "template0"):
+        migrate(with_database(cluster, name))
+        yield name
+
+
+@pytest.fixture
+def empty_database(cluster: str) -> Iterator[str]:
+    """DSN of a fresh database without any migration."""
+    with _fresh(cluster, "template0") as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def database(cluster: str, template: str) -> Iterator[str]:
+    """DSN of a fresh migrated database, dropped after the test."""
+    with _fresh(cluster, template) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    """An open pool of up to 4 connections to `database`."""
+    async with await open_pool(database, max_size=4, name="test") as opened:
+        yield opened
+
+
+@contextmanager
+def database_named(cluster: str, name: str, template: str) -> Iterator[str]:
+    """The DSN of a new database, dropped afterwards whoever is connected."""
+    _execute(cluster, sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
+    try:
+        yield with_database(cluster, name)
+    finally:
+        _execute(cluster, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def wait_until_gone(home: Path) -> float:
+    """Seconds until neither a server nor a keeper of `home` is left; fails after `GONE_SECONDS`."""
+    beginning = time.monotonic()
+    while keeper.alive(home / "postgres.state"):
+        if time.monotonic() - beginning > GONE_SECONDS:
+            raise AssertionError(f"the keeper of {home} is still there")
+        time.sleep(0.05)
+    return time.monotonic() - beginning
+
+
+def _fresh(cluster: str, template: str) -> AbstractContextManager[str]:
+    return database_named(cluster, f"payment_kit_test_{secrets.token_hex(8)}", template)
+
+
+def _execute(dsn: str, statement: sql.Composed) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(statement)

@@ -33,28 +33,53 @@ def project_folder() -> Path:
 class Settings(BaseSettings):
     """Everything an installation can be told. Unset means the documented default, never a guess."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="PAYMENT_KIT_", extra="ignore", frozen=True, env_ignore_empty=True, populate_by_name=True
+    model_config = SettingsConfigDict(env_prefix="PAYMENT_KIT_", extra="ignore", frozen=True, populate_by_name=True)
+
+    stripe_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("STRIPE_API_KEY"),
+        description="Secret or restricted key. Unset: the sandbox is the Stripe.",
     )
+    stripe_api_base: str = Field(
+        STRIPE_API, validation_alias=AliasChoices("STRIPE_API_BASE"), description="Where Stripe's API is."
+    )
+    stripe_webhook_secrets: Secrets = Field(
+        (),
+        validation_alias=AliasChoices("STRIPE_WEBHOOK_SECRET"),
+        description="Signing secret of the webhook endpoint; several, separated by commas, while one is rotated.",
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL"),
+        description="PostgreSQL 15 or newer. Unset: a private one under PAYMENT_KIT_HOME.",
+    )
+    port: int = Field(8080, ge=0, le=65535, validation_alias=AliasChoices("PORT"), description="Port of the service.")
 
-    stripe_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("STRIPE_API_KEY"))
-    stripe_api_base: str = Field(STRIPE_API, validation_alias=AliasChoices("STRIPE_API_BASE"))
-    stripe_webhook_secrets: Secrets = Field((), validation_alias=AliasChoices("STRIPE_WEBHOOK_SECRET"))
-    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL"))
-    port: int = Field(8080, ge=0, le=65535, validation_alias=AliasChoices("PORT"))
-
-    home: Path = Field(default_factory=lambda: project_folder() / "var")
-    postgres_bin: str | None = None
-    host: str = "127.0.0.1"
-    webhook_port: int = Field(8081, ge=0, le=65535)
-    sandbox_port: int = Field(12111, ge=0, le=65535)
-    account: str | None = Field(None, pattern=r"^acct_[A-Za-z0-9]+$")
-    database_pool_max: int = Field(16, ge=2, le=200)
-    stripe_timeout_seconds: float = Field(30, gt=0, le=80)
-    stripe_retries: int = Field(4, ge=0, le=10)
-    webhook_body_bytes_max: int = Field(1 << 20, ge=1 << 10, le=16 << 20)
-    webhook_tolerance_seconds: int = Field(300, ge=1, le=3600)
-    catch_up_interval_seconds: float = Field(300, gt=0)
+    home: Path = Field(
+        default_factory=lambda: project_folder() / "var",
+        description="State of the embedded PostgreSQL and sandbox, and the results of runs. Default: var.",
+    )
+    postgres_bin: str | None = Field(
+        None, description="Folder of the PostgreSQL programs for the embedded server, or `wheel` for the packaged one."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on; loopback only in this version.")
+    webhook_port: int = Field(8081, ge=0, le=65535, description="Port of the HTTP webhook receiver.")
+    sandbox_port: int = Field(12111, ge=0, le=65535, description="Port of `payment-kit sandbox`.")
+    account: str | None = Field(
+        None, pattern=r"^acct_[A-Za-z0-9]+$", description="The account the key must belong to; a guard against mix-ups."
+    )
+    database_pool_max: int = Field(16, ge=2, le=200, description="Connections of one process at most.")
+    stripe_timeout_seconds: float = Field(30, gt=0, le=80, description="Longest wait for one answer of Stripe.")
+    stripe_retries: int = Field(4, ge=0, le=10, description="Tries after the first, with the same idempotency key.")
+    webhook_body_bytes_max: int = Field(
+        1 << 20, ge=1 << 10, le=16 << 20, description="Longest webhook body that is read."
+    )
+    webhook_tolerance_seconds: int = Field(
+        300, ge=1, le=3600, description="How far a signature's time may be from this machine's, either way."
+    )
+    catch_up_interval_seconds: float = Field(
+        300, gt=0, description="How often `serve` compares with Stripe's events list and pulls settlement."
+    )
 
     @field_validator("stripe_webhook_secrets", mode="before")
     @classmethod
@@ -80,6 +105,8 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _is_a_postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value():
+            raise ValueError("it is set but empty; unset it to use the embedded PostgreSQL")
         if value is not None and urlsplit(value.get_secret_value()).scheme not in ("postgres", "postgresql"):
             raise ValueError("it must look like postgresql://user:password@host:5432/database")
         return value

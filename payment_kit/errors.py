@@ -141,6 +141,10 @@ REASONS: dict[str, Reason] = {
         "The private PostgreSQL did not start.",
         "Look at the log named above, or set DATABASE_URL.",
     ),
+    "SANDBOX_FAILED": Reason(
+        "The sandbox did not start.",
+        "Look at the log named above, or set STRIPE_API_KEY.",
+    ),
     "EXTRA_MISSING": Reason(
         "A package of an optional part is not installed.",
         "Install it with `pip install 'payment-kit[notebooks]'`.",

@@ -1,0 +1,82 @@
+"""Renders the documents that repeat the code: docs/errors.md, docs/settings.md and docs/commands.md.
+
+`make docs` writes them; a test renders them again and compares, so they never disagree with the program.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import click
+from pydantic_core import PydanticUndefined
+
+from payment_kit.cli import COMMANDS, group
+from payment_kit.config import Settings
+from payment_kit.errors import REASONS
+
+FOLDER = Path(__file__).resolve().parent
+WIDTH = 100
+
+
+def errors() -> str:
+    """Every error code, when it is given, and the next step."""
+    lines = [
+        "# Errors",
+        "",
+        "Every error has a stable code. On the command line it is printed as `PK-…`; over gRPC it is the `reason` of",
+        "`google.rpc.ErrorInfo` (without `PK-`), with Stripe's own `code` and `decline_code` in the metadata.",
+        "",
+    ]
+    for reason, (cause, next_step) in sorted(REASONS.items()):
+        lines += [f"## PK-{reason}", "", cause, "", f"*Next step:* {next_step}", ""]
+    return "\n".join(lines)
+
+
+def settings() -> str:
+    """Every setting with its default."""
+    lines = [
+        "# Settings",
+        "",
+        "From the environment, or from a file named `.env` in the project folder.",
+        "",
+        "| setting | default | meaning |",
+        "| --- | --- | --- |",
+    ]
+    for name, field in Settings.model_fields.items():
+        alias = field.validation_alias
+        shown = alias.choices[0] if hasattr(alias, "choices") else f"PAYMENT_KIT_{name.upper()}"
+        default = "" if field.default in (None, (), PydanticUndefined) else f"`{field.default}`"
+        lines.append(f"| `{shown}` | {default} | {field.description} |")
+    return "\n".join([*lines, ""])
+
+
+def commands() -> str:
+    """The help of every command."""
+    lines = ["# Commands", ""]
+    context = click.Context(group, info_name="payment-kit", max_content_width=WIDTH, terminal_width=WIDTH)
+    lines += ["```", group.get_help(context), "```", ""]
+    for name in COMMANDS:
+        command = group.get_command(context, name)
+        assert command is not None
+        lines += _help(command, click.Context(command, parent=context, info_name=name, terminal_width=WIDTH))
+    return "\n".join(lines)
+
+
+def _help(command: click.Command, context: click.Context) -> list[str]:
+    lines = [f"## {context.command_path}", "", "```", command.get_help(context), "```", ""]
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            lines += _help(child, click.Context(child, parent=context, info_name=name, terminal_width=WIDTH))
+    return lines
+
+
+DOCUMENTS: Mapping[str, Callable[[], str]] = {"errors.md": errors, "settings.md": settings, "commands.md": commands}
+
+
+def main() -> None:
+    """Writes them all."""
+    for name, render in DOCUMENTS.items():
+        (FOLDER / name).write_text(render())
+
+
+if __name__ == "__main__":
+    main()

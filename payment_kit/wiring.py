@@ -1,0 +1,201 @@
+"""Builds what a door needs from the settings; the only module that knows everything.
+
+With DATABASE_URL unset the database is a private PostgreSQL; with STRIPE_API_KEY unset Stripe is the sandbox, a process
+of its own that every command of this installation shares. Neither is used when its variable is set.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import SecretStr
+
+from payment_kit import lease
+from payment_kit.config import Settings
+from payment_kit.database.connection import Pool, open_pool
+from payment_kit.database.embedded import embedded
+from payment_kit.database.migrations import ensure_migrated, migrate
+from payment_kit.errors import Broken, UsageProblem
+from payment_kit.mirror.accounts import Account, identify
+from payment_kit.stripe_gateway.gateway import StripeGateway
+
+SANDBOX_READY_SECONDS = 30.0
+ENDPOINT_EVENTS = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class StripeAccess:
+    """Where Stripe is and how to be let in; `sandbox` tells whether it is ours."""
+
+    base: str
+    api_key: SecretStr
+    webhook_secrets: tuple[SecretStr, ...]
+    sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """An open installation: database, Stripe and the account both belong to."""
+
+    settings: Settings
+    dsn: str
+    stripe: StripeAccess
+    pool: Pool
+    gateway: StripeGateway
+    account: Account
+
+
+@contextmanager
+def database(settings: Settings, *, migrated: bool = True) -> Iterator[str]:
+    """The DSN of the installation's database; the embedded one is kept migrated, an external one must be already."""
+    if settings.database_url is not None:
+        dsn = settings.database_url.get_secret_value()
+        if migrated:
+            ensure_migrated(dsn)
+        yield dsn
+        return
+    with embedded(settings.home, binaries=settings.postgres_bin) as dsn:
+        if migrated:
+            migrate(dsn)
+        yield dsn
+
+
+@contextmanager
+def stripe(settings: Settings) -> Iterator[StripeAccess]:
+    """Stripe by the settings' key, or the sandbox of this installation."""
+    if settings.stripe_api_key is not None:
+        yield StripeAccess(
+            settings.stripe_api_base, settings.stripe_api_key, settings.stripe_webhook_secrets, sandbox=False
+        )
+        return
+    with sandbox(settings) as access:
+        yield access
+
+
+@asynccontextmanager
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    """Everything open and checked; raises `Problem` when the database or Stripe cannot be used."""
+    async with AsyncExitStack() as stack:
+        dsn = await asyncio.to_thread(stack.enter_context, database(settings))
+        access = await asyncio.to_thread(stack.enter_context, stripe(settings))
+        pool = await open_pool(dsn, max_size=settings.database_pool_max, name="payment-kit")
+        stack.push_async_callback(pool.close)
+        gateway = await stack.enter_async_context(open_gateway(settings, access))
+        account = await identify(gateway, pool)
+        if settings.account is not None and settings.account != account.id:
+            raise UsageProblem(
+                "SETTING_INVALID", f"PAYMENT_KIT_ACCOUNT is {settings.account}, but the key belongs to {account.id}."
+            )
+        yield Installation(settings, dsn, access, pool, gateway, account)
+
+
+def open_gateway(settings: Settings, access: StripeAccess) -> StripeGateway:
+    """A gateway to be entered with ``async with``."""
+    return StripeGateway(
+        access.api_key,
+        base=access.base,
+        timeout_seconds=settings.stripe_timeout_seconds,
+        retries=settings.stripe_retries,
+    )
+
+
+# ---- the sandbox as a shared process --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxFiles:
+    """How the processes of one installation find and share its sandbox."""
+
+    home: Path
+
+    @property
+    def address(self) -> Path:
+        """Its URL and key, written when it is ready, readable by the owner only."""
+        return self.home / "sandbox.json"
+
+    @property
+    def users(self) -> Path:
+        """The lease of everyone who uses it."""
+        return self.home / "sandbox.users"
+
+    @property
+    def start(self) -> Path:
+        """One process at a time looks and starts, or decides to stop."""
+        return self.home / "sandbox.start"
+
+    @property
+    def alive(self) -> Path:
+        """The lease the sandbox itself holds while it can be reached."""
+        return self.home / "sandbox.alive"
+
+
+@contextmanager
+def sandbox(settings: Settings) -> Iterator[StripeAccess]:
+    """The running sandbox of this installation, started when nobody uses it yet; it leaves with its last user."""
+    files = SandboxFiles(settings.home.resolve())
+    with lease.use(files.users):
+        with lease.exclusive(files.start):
+            found = _reachable(files) or _start_sandbox(files)
+        yield StripeAccess(found["url"], SecretStr(found["api_key"]), (), sandbox=True)
+
+
+def _reachable(files: SandboxFiles) -> dict[str, Any] | None:
+    """What the address file says, if the process that wrote it still lives."""
+    if not files.address.exists() or lease.unused(files.alive):
+        return None
+    found: dict[str, Any] = orjson.loads(files.address.read_bytes())
+    return found
+
+
+def _start_sandbox(files: SandboxFiles) -> dict[str, Any]:
+    home = files.home
+    home.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "payment_kit", "sandbox", "--port", "0", "--until-unused"]
+    environment = os.environ | {"PAYMENT_KIT_HOME": str(home)}
+    log_path = home / "sandbox.log"
+    with log_path.open("ab") as log:
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    deadline = time.monotonic() + SANDBOX_READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        found = _reachable(files)
+        if found is not None:
+            return found
+        time.sleep(0.05)
+    raise Broken("SANDBOX_FAILED", f"The sandbox did not start; its log is {log_path}.")
+
+
+async def endpoint_secret(gateway: StripeGateway, home: Path, url: str) -> SecretStr:
+    """Registers `url` as the sandbox's webhook endpoint, once, and keeps the signing secret it answers only then."""
+    saved = home / "sandbox.endpoint.json"
+    if saved.exists():
+        known: dict[str, str] = orjson.loads(saved.read_bytes())
+        listed = (await gateway.request("get", "/v1/webhook_endpoints", {"limit": 100})).body["data"]
+        for endpoint in listed:
+            if endpoint["id"] == known["id"]:
+                if endpoint["url"] != url:
+                    await gateway.request("post", f"/v1/webhook_endpoints/{known['id']}", {"url": url})
+                return SecretStr(known["secret"])
+    created = (
+        await gateway.request("post", "/v1/webhook_endpoints", {"url": url, "enabled_events": [ENDPOINT_EVENTS]})
+    ).body
+    write_private(saved, orjson.dumps({"id": created["id"], "secret": created["secret"]}))
+    return SecretStr(created["secret"])
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Writes a file only its owner can read, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    temporary.replace(path)

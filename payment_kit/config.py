@@ -96,6 +96,8 @@ class Settings(BaseSettings):
     @field_validator("stripe_api_key")
     @classmethod
     def _is_a_secret_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value():
+            raise ValueError("it is set but empty; unset it to use the sandbox")
         if value is not None and not value.get_secret_value().startswith(
             ("sk_test_", "sk_live_", "rk_test_", "rk_live_")
         ):

@@ -6,40 +6,24 @@ PostgreSQL ≥ 15 whose role may create databases). Databases are copies of a te
 
 import os
 import secrets
-import shutil
-import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from payment_kit.database import keeper
 from payment_kit.database.connection import Pool, open_pool, with_database
-from payment_kit.database.embedded import embedded
+from payment_kit.database.embedded import throwaway
 from payment_kit.database.migrations import migrate
-
-GONE_SECONDS = 30.0
-# Tests do not survive a power cut: their server need not either.
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[str]:
     """DSN of a server on which tests create databases."""
     external = os.environ.get("PAYMENT_KIT_TEST_DATABASE_URL")
-    if external:
-        yield external
-        return
-    home = Path(tempfile.mkdtemp(prefix="payment-kit-test-"))
-    home.chmod(0o755)  # as root the server runs under another account
-    with embedded(home, options=FAST) as dsn:
+    with nullcontext(external) if external else throwaway() as dsn:
         yield dsn
-    wait_until_gone(home)
-    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")
@@ -80,16 +64,6 @@ def database_named(cluster: str, name: str, template: str) -> Iterator[str]:
         yield with_database(cluster, name)
     finally:
         _execute(cluster, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
-
-
-def wait_until_gone(home: Path) -> float:
-    """Seconds until neither a server nor a keeper of `home` is left; fails after `GONE_SECONDS`."""
-    beginning = time.monotonic()
-    while keeper.alive(home / "postgres.state"):
-        if time.monotonic() - beginning > GONE_SECONDS:
-            raise AssertionError(f"the keeper of {home} is still there")
-        time.sleep(0.05)
-    return time.monotonic() - beginning
 
 
 def _fresh(cluster: str, template: str) -> AbstractContextManager[str]:

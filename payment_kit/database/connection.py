@@ -5,7 +5,6 @@ Every connection is in autocommit (a single-statement read is a third faster wit
 made by statements after connecting, not by startup options, because poolers refuse those.
 """
 
-import re
 import select
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -112,8 +111,6 @@ def problem(error: Exception, dsn: str) -> Problem | None:
     if not isinstance(error, psycopg.OperationalError) or not _about_the_connection(error):
         return None
     text = str(error)
-    if _MALFORMED.search(text):
-        return _invalid()
     for sign, what in _SIGNS.items():
         if sign in text:
             return Unavailable("DATABASE_UNREACHABLE", what.format(place=place, user=user, database=database))
@@ -149,9 +146,6 @@ _SIGNS: Mapping[str, str] = {
     "SSL": "The TLS connection to {place} failed.",
 }
 
-# what libpq says of a value it cannot read, before it connects
-_MALFORMED = re.compile(r"invalid (?:port number|\w+ value)")
-
 _SESSION = sql.SQL(
     "select set_config('statement_timeout', {}, false),"
     " set_config('idle_in_transaction_session_timeout', {}, false), set_config('timezone', 'UTC', false)"
@@ -164,6 +158,9 @@ def _parameters(dsn: str, name: str) -> dict[str, Any]:
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
         raise _invalid() from None
+    ports = [port for port in str(given.get("port") or "").split(",") if port]
+    if any(not port.isdecimal() or not 0 < int(port) < 1 << 16 for port in ports):
+        raise _invalid()
     if "connect_timeout" not in given:
         parameters["connect_timeout"] = CONNECT_SECONDS
     return parameters

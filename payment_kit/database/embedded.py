@@ -7,8 +7,10 @@ anything. Three locks of the kernel decide, so nothing goes stale: ``start`` (on
 """
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +23,9 @@ from payment_kit.errors import Problem
 from payment_kit.resources import PACKAGE
 
 READY_SECONDS = 90.0
+GONE_SECONDS = 60.0
 NO_OPTIONS: Mapping[str, str] = {}
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @contextmanager
@@ -36,6 +40,28 @@ def embedded(home: Path, *, binaries: str | None = None, options: Mapping[str, s
     state = _state(home)
     with _admitted(home, state, binaries, options) as dsn:
         yield dsn
+
+
+@contextmanager
+def throwaway() -> Iterator[str]:
+    """Yield the DSN of an embedded server that is deleted at the end, without fsync: for tests and tools."""
+    home = Path(tempfile.mkdtemp(prefix="payment-kit-"))
+    try:
+        home.chmod(0o755)  # as root the server runs as another account, which has to get in
+        with embedded(home, options=NOT_DURABLE) as dsn:
+            yield dsn
+        wait_until_gone(home)
+    finally:
+        shutil.rmtree(home)
+
+
+def wait_until_gone(home: Path) -> None:
+    """Return once nobody keeps the server of `home`; raises TimeoutError after `GONE_SECONDS`."""
+    deadline = time.monotonic() + GONE_SECONDS
+    while keeper.alive(home.resolve() / "postgres.state"):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the embedded server of {home} is still in use")
+        time.sleep(servers.POLL_SECONDS)
 
 
 @contextmanager

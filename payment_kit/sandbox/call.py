@@ -1,0 +1,132 @@
+"""One unit of work on the store: a request, or one step of the clock. It makes ids, rows and events."""
+
+from typing import Any
+
+from payment_kit.sandbox import ids
+from payment_kit.sandbox.errors import no_such
+from payment_kit.sandbox.store import Row, Store
+
+API_VERSION = "2026-10-28.endive"
+
+# Stripe tells previous_attributes with changes of an object, not with steps of its life
+_WITHOUT_PREVIOUS = (
+    "payment_intent.",
+    "payout.paid",
+    "payout.failed",
+    "payout.reconciliation",
+    "payment_method.attached",
+)
+
+
+class Call:
+    """What a handler works with.
+
+    `source` is what the ids follow from: the idempotency key, the number of the request, or the cause the clock found.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        source: str,
+        *,
+        request_id: str | None = None,
+        key: str | None = None,
+        params: dict[str, Any] | None = None,
+        path: tuple[str, ...] = (),
+    ) -> None:
+        self.store, self.source = store, source
+        self.request_id, self.key = request_id, key
+        self.params: dict[str, Any] = params or {}
+        self.path = path
+        self._made = 0
+
+    @property
+    def now(self) -> int:
+        """The virtual clock, unix seconds."""
+        return self.store.now
+
+    def new_id(self, kind: str) -> str:
+        """A fresh id; the same for the same seed, source and place in the call."""
+        while True:
+            self._made += 1
+            id_ = ids.derive(kind, self.store.meta["seed"], self.source, self._made)
+            if self.store.get(kind, id_) is None:
+                return id_
+
+    def find(self, kind: str, id_: str | None, param: str = "id", status: int = 404) -> Row:
+        """The row; an unknown id and a tombstone raise 404 (400 when the id came in a parameter)."""
+        row = self.store.get(kind, id_) if id_ else None
+        if row is None or "deleted" in row:
+            raise no_such(kind, id_ or "", param, status)
+        return row
+
+    def referenced(self, kind: str, param: str) -> Row | None:
+        """The row a parameter names, None without the parameter; an unknown id raises 400."""
+        id_ = self.params.get(param)
+        return None if id_ is None else self.find(kind, id_, param, 400)
+
+    def add(self, row: Row, event: str | None = None) -> Row:
+        """Store a new row and tell of it."""
+        self.store.put(row)
+        if event:
+            self.emit(event, row)
+        return row
+
+    def change(self, row: Row, event: str | None = None, /, **changes: Any) -> Row:
+        """Store `row` with `changes`; tells of it only when something public differs, as Stripe does."""
+        before = {name: row.get(name) for name in changes if row.get(name) != changes[name]}
+        if not before:
+            return row
+        fresh = {**row, **changes}
+        self.store.put(fresh)
+        previous = {name: difference(value, changes[name]) for name, value in before.items() if name[0] != "_"}
+        if event and previous:
+            self.emit(event, fresh, None if event.startswith(_WITHOUT_PREVIOUS) else previous)
+        return fresh
+
+    def emit(self, type_: str, row: Row, previous: dict[str, Any] | None = None) -> None:
+        """Store an event with the row as it is now and owe it to the endpoints that listen."""
+        data: Row = {"object": public(row)}
+        if previous is not None:
+            data["previous_attributes"] = previous
+        listening = [
+            endpoint["id"]
+            for endpoint in self.store.rows("webhook_endpoint")
+            if endpoint.get("status") == "enabled" and listens(endpoint, type_)
+        ]
+        event: Row = {
+            "id": self.new_id("event"),
+            "object": "event",
+            "api_version": API_VERSION,
+            "created": self.now,
+            "data": data,
+            "livemode": False,
+            "pending_webhooks": len(listening),
+            "request": {"id": self.request_id, "idempotency_key": self.key},
+            "type": type_,
+        }
+        self.store.put(event)
+        for endpoint in listening:
+            self.store.deliver(f"{event['id']}|{endpoint}")
+
+
+def public(row: Row) -> Row:
+    """The row as a client may see it."""
+    return {name: value for name, value in row.items() if name[0] != "_"}
+
+
+def listens(endpoint: Row, type_: str) -> bool:
+    """Whether an endpoint asked for this type of event."""
+    return "*" in endpoint["enabled_events"] or type_ in endpoint["enabled_events"]
+
+
+def difference(before: Any, after: Any) -> Any:
+    """The part of `before` that is no longer so; a key that was added appears with None, as in Stripe's events."""
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return before
+    names = before.keys() | after.keys()
+    return {
+        name: difference(before.get(name), after.get(name))
+        for name in sorted(names)
+        if before.get(name) != after.get(name)
+    }

@@ -1,0 +1,59 @@
+"""Errors in Stripe's shape (docs.stripe.com/api/errors), raised anywhere below the door and rendered once in it."""
+
+from typing import Any
+
+DOCS = "https://docs.stripe.com/error-codes/"
+
+
+class ApiError(Exception):
+    """One answer that is not 2xx.
+
+    `keep` commits what the request changed before it failed (a declined charge exists). `stored` says whether the answer
+    is kept under the idempotency key: failures of validation are not, what happened after execution began is.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+        keep: bool = False,
+        stored: bool = True,
+        **extra: Any,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.keep, self.stored = status, keep, stored
+        error: dict[str, Any] = {"message": message, "type": kind}
+        if code is not None:
+            error |= {"code": code, "doc_url": DOCS + code.replace("_", "-")}
+        if param is not None:
+            error["param"] = param
+        self.error = error | {name: value for name, value in extra.items() if value is not None}
+
+
+def missing(param: str) -> ApiError:
+    """A required parameter was not sent."""
+    return ApiError(400, f"Missing required param: {param}.", code="parameter_missing", param=param, stored=False)
+
+
+def unknown(param: str) -> ApiError:
+    """A parameter this endpoint does not have."""
+    return ApiError(400, f"Received unknown parameter: {param}", code="parameter_unknown", param=param, stored=False)
+
+
+def invalid(param: str, message: str, code: str | None = None) -> ApiError:
+    """A parameter with a value it cannot have."""
+    return ApiError(400, message, code=code, param=param, stored=False)
+
+
+def no_such(kind: str, id_: str, param: str = "id", status: int = 404) -> ApiError:
+    """404 for an id in the path, 400 for an id in a parameter."""
+    return ApiError(status, f"No such {kind}: '{id_}'", code="resource_missing", param=param)
+
+
+def wrong_state(message: str, code: str, **extra: Any) -> ApiError:
+    """The object's state does not allow this."""
+    return ApiError(400, message, code=code, **extra)

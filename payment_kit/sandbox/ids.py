@@ -1,0 +1,54 @@
+"""Ids that look like Stripe's and follow from a seed and a name, so that one scenario gives one set of ids."""
+
+from hashlib import blake2b
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+# object -> prefix and length of the part behind it, as in ids seen in Stripe's documentation
+SHAPES = {
+    "customer": ("cus_", 14),
+    "product": ("prod_", 14),
+    "price": ("price_1", 23),
+    "payment_method": ("pm_1", 23),
+    "payment_intent": ("pi_3", 23),
+    "charge": ("ch_3", 23),
+    "refund": ("re_3", 23),
+    "dispute": ("du_1", 23),
+    "balance_transaction": ("txn_3", 23),
+    "payout": ("po_1", 23),
+    "event": ("evt_1", 23),
+    "webhook_endpoint": ("we_1", 23),
+    "request": ("req_", 14),
+}
+
+
+def text(length: int, *parts: object) -> str:
+    """`length` (at most 40) letters and digits that follow from `parts`."""
+    digest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=32).digest()
+    number = int.from_bytes(digest)
+    letters = []
+    for _ in range(length):
+        number, rest = divmod(number, 62)
+        letters.append(ALPHABET[rest])
+    return "".join(letters)
+
+
+def derive(kind: str, *parts: object) -> str:
+    """The id of an object of `kind` that follows from `parts`."""
+    prefix, length = SHAPES[kind]
+    return prefix + text(length, kind, *parts)
+
+
+def share(*parts: object) -> float:
+    """A number in [0, 1) that follows from `parts`: the seeded dice of the fault plan."""
+    return int.from_bytes(blake2b("\x1f".join(map(str, parts)).encode(), digest_size=6).digest()) / (1 << 48)
+
+
+def account(seed: int) -> str:
+    """The account id of a seed."""
+    return "acct_sandbox" + blake2b(f"account {seed}".encode(), digest_size=5).hexdigest()
+
+
+def api_key(seed: int) -> str:
+    """The one secret key of a seed's account."""
+    return "sk_test_sandbox" + text(24, "key", seed)

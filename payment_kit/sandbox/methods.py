@@ -1,0 +1,157 @@
+"""Payment methods: made from Stripe's test tokens, attached to customers and detached."""
+
+from typing import Any
+
+from payment_kit.sandbox import cards, ids
+from payment_kit.sandbox.call import Call
+from payment_kit.sandbox.errors import ApiError, invalid, missing
+from payment_kit.sandbox.parts import address, merged
+from payment_kit.sandbox.store import Row
+
+EXPIRY_YEAR = 2034
+
+
+def create_payment_method(call: Call) -> Row:
+    """POST /v1/payment_methods with ``card[token]=tok_…``; raw numbers are refused as on ordinary accounts."""
+    return make(call, call.params)
+
+
+def make(call: Call, params: dict[str, Any], inside: str = "") -> Row:
+    """A new payment method from the parameters of its own endpoint or of ``payment_method_data``."""
+    details = params.get("card") or {}
+    name = f"{inside}[card]" if inside else "card"
+    if "number" in details:
+        raise ApiError(
+            402,
+            "Sending credit card numbers directly to the Stripe API is generally unsafe. "
+            "Use a test token such as tok_visa.",
+        )
+    token = details.get("token")
+    if token is None:
+        raise missing(f"{name}[token]")
+    return _add(call, token, f"{name}[token]", params)
+
+
+def _add(call: Call, token: str, param: str, params: dict[str, Any]) -> Row:
+    card = cards.card(token)
+    if card is None:
+        raise ApiError(400, f"No such token: '{token}'", code="resource_missing", param=param)
+    billing = params.get("billing_details") or {}
+    row: Row = {
+        "id": call.new_id("payment_method"),
+        "object": "payment_method",
+        "allow_redisplay": params.get("allow_redisplay") or "unspecified",
+        "billing_details": _billing(billing),
+        "card": _card(card),
+        "created": call.now,
+        "customer": None,
+        "customer_account": None,
+        "livemode": False,
+        "metadata": merged({}, params),
+        "type": "card",
+        "_behaviour": card.behaviour,
+        "_used": False,
+    }
+    return call.add(row)
+
+
+def _billing(value: dict[str, Any]) -> Row:
+    return {
+        "address": address(value.get("address") or {}),
+        "email": value.get("email"),
+        "name": value.get("name"),
+        "phone": value.get("phone"),
+        "tax_id": None,
+    }
+
+
+def _card(card: cards.Card) -> Row:
+    return {
+        "brand": card.brand,
+        "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
+        "country": "US",
+        "display_brand": "american_express" if card.brand == "amex" else card.brand,
+        "exp_month": 11,
+        "exp_year": EXPIRY_YEAR,
+        "fingerprint": ids.text(16, "fingerprint", card.brand, card.last4),
+        "funding": card.funding,
+        "generated_from": None,
+        "last4": card.last4,
+        "networks": {"available": [card.brand], "preferred": None},
+        "regulated_status": "unregulated",
+        "three_d_secure_usage": {"supported": True},
+        "wallet": None,
+    }
+
+
+def resolve(call: Call, id_: str, param: str = "payment_method", status: int = 400) -> Row:
+    """The payment method of an id; a test name such as ``pm_card_visa`` makes a new one, as in Stripe's test mode."""
+    if cards.card(id_) is not None and id_.startswith("pm_card_"):
+        return _add(call, id_, param, {})
+    return call.find("payment_method", id_, param, status)
+
+
+def attach(call: Call, id_: str, customer: Row) -> Row:
+    """Save a payment method to a customer; a card that declines is declined here too."""
+    row = resolve(call, id_, status=404 if call.path else 400)
+    decline = cards.DECLINES.get(row["_behaviour"])
+    if decline is not None:
+        raise cards.refusal(decline)
+    if row["customer"] == customer["id"]:
+        return row
+    if row["customer"] is not None:
+        raise ApiError(400, "The payment method you provided has already been attached to a customer.")
+    if row["_used"]:
+        raise used()
+    return call.change(row, "payment_method.attached", customer=customer["id"])
+
+
+def used() -> ApiError:
+    """What Stripe says about a payment method that was used once without a customer."""
+    return ApiError(
+        400,
+        "This PaymentMethod was previously used without being attached to a Customer or was detached from a Customer, "
+        "and may not be used again.",
+        param="payment_method",
+    )
+
+
+def attach_payment_method(call: Call) -> Row:
+    """POST /v1/payment_methods/{id}/attach"""
+    return attach(call, call.path[0], call.find("customer", call.params["customer"], "customer", 400))
+
+
+def detach_payment_method(call: Call) -> Row:
+    """POST /v1/payment_methods/{id}/detach: for good, it cannot be attached again."""
+    row = call.find("payment_method", call.path[0])
+    if row["customer"] is None:
+        raise ApiError(
+            400, "The payment method you provided is not attached to a customer so detachment is impossible."
+        )
+    customer = call.store.get("customer", row["customer"])
+    if customer and customer["invoice_settings"]["default_payment_method"] == row["id"]:
+        settings = {**customer["invoice_settings"], "default_payment_method": None}
+        call.change(customer, "customer.updated", invoice_settings=settings)
+    return call.change(row, "payment_method.detached", customer=None, _used=True)
+
+
+def update_payment_method(call: Call) -> Row:
+    """POST /v1/payment_methods/{id}: only while attached to a customer."""
+    row, params = call.find("payment_method", call.path[0]), call.params
+    if row["customer"] is None:
+        raise ApiError(400, "You must save this PaymentMethod to a customer before you can update it.")
+    changes: dict[str, Any] = {"metadata": merged(row, params)}
+    if params.get("billing_details"):
+        changes["billing_details"] = {**row["billing_details"], **_given_billing(params["billing_details"])}
+    if params.get("card"):
+        changes["card"] = {**row["card"], **params["card"]}
+        if not 1 <= changes["card"]["exp_month"] <= 12:
+            raise invalid("card[exp_month]", "Your card's expiration month is invalid.", "invalid_expiry_month")
+    if params.get("allow_redisplay"):
+        changes["allow_redisplay"] = params["allow_redisplay"]
+    return call.change(row, "payment_method.updated", **changes)
+
+
+def _given_billing(value: dict[str, Any]) -> dict[str, Any]:
+    whole = _billing(value)
+    return {name: whole[name] for name in value}

@@ -1,0 +1,274 @@
+"""Payment intents: made, confirmed, authenticated, captured, canceled (docs.stripe.com/payments/paymentintents/lifecycle).
+
+The bank's part (what a charge does) stands in `charges`; this file is the machine of the statuses.
+"""
+
+from typing import Any
+
+from payment_kit.sandbox import cards, charges, ids, methods, refunds, settlement
+from payment_kit.sandbox.call import Call, public
+from payment_kit.sandbox.errors import ApiError, invalid, wrong_state
+from payment_kit.sandbox.parts import merged, shipping
+from payment_kit.sandbox.store import Row
+
+# By docs.stripe.com/currencies (minimum charge amounts); any other currency takes 1 and more.
+AMOUNT_MIN = {"usd": 50, "eur": 50, "gbp": 30, "jpy": 50}
+CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
+CANCELABLE = (*CONFIRMABLE, "requires_capture", "processing")
+CHANGEABLE_WHEN_DONE = {"metadata", "description", "receipt_email", "shipping"}
+_COPIED = ("description", "receipt_email", "setup_future_usage", "statement_descriptor", "statement_descriptor_suffix")
+
+_NO_METHOD = (
+    "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
+    "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with one."
+)
+_NO_RETURN_URL = (
+    "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment "
+    "methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept "
+    "redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and "
+    "`automatic_payment_methods[allow_redirects]` to `never` when creating Payment Intents."
+)
+
+
+def create_payment_intent(call: Call) -> Row:
+    """POST /v1/payment_intents, with ``confirm=true`` also its first attempt."""
+    params = call.params
+    check_amount(params["amount"], params["currency"])
+    if params.get("off_session") and not params.get("confirm"):
+        raise invalid("off_session", "You can only use `off_session` when `confirm` is set to `true`.")
+    if params.get("payment_method_types") and params.get("automatic_payment_methods", {}).get("enabled"):
+        raise invalid("payment_method_types", "You may only specify one of these parameters: "
+                      "automatic_payment_methods, payment_method_types.")  # fmt: skip
+    customer = call.referenced("customer", "customer")
+    row = _new(call, customer)
+    method = _given_method(call, row)
+    if method is not None:
+        row |= {"payment_method": method["id"], "status": "requires_confirmation"}
+    call.add(row, "payment_intent.created")
+    return confirm(call, row) if params.get("confirm") else row
+
+
+def check_amount(amount: int, currency: str) -> None:
+    """Stripe's bounds of a charge: at least the currency's minimum, whole steps in three-decimal currencies."""
+    least = AMOUNT_MIN.get(currency, 1)
+    if amount < least:
+        raise invalid("amount", f"Amount must be at least {least} minor units of {currency}.", "amount_too_small")
+    if amount % settlement.step_of(currency):
+        raise invalid("amount", "Invalid amount: the last digit must be 0 in three-decimal currencies.")
+
+
+def _new(call: Call, customer: Row | None) -> Row:
+    params, id_ = call.params, call.new_id("payment_intent")
+    types = params.get("payment_method_types")
+    automatic = None
+    if not types:
+        given = params.get("automatic_payment_methods") or {"enabled": True}
+        automatic = {"allow_redirects": given.get("allow_redirects") or "always", "enabled": given["enabled"]}
+    return {
+        "id": id_,
+        "object": "payment_intent",
+        "amount": params["amount"],
+        "amount_capturable": 0,
+        "amount_details": {"tip": {}},
+        "amount_received": 0,
+        "application": None,
+        "application_fee_amount": None,
+        "automatic_payment_methods": automatic if automatic and automatic["enabled"] else None,
+        "canceled_at": None,
+        "cancellation_reason": None,
+        "capture_method": params.get("capture_method") or "automatic_async",
+        "client_secret": f"{id_}_secret_{ids.text(25, 'client_secret', call.store.meta['account_seed'], id_)}",
+        "confirmation_method": params.get("confirmation_method") or "automatic",
+        "created": call.now,
+        "currency": params["currency"],
+        "customer": customer and customer["id"],
+        "customer_account": None,
+        "excluded_payment_method_types": None,
+        "last_payment_error": None,
+        "latest_charge": None,
+        "livemode": False,
+        "metadata": merged({}, params),
+        "next_action": None,
+        "on_behalf_of": None,
+        "payment_method": None,
+        "payment_method_configuration_details": None,
+        "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
+        "payment_method_types": types or ["card"],
+        "processing": None,
+        "review": None,
+        "shipping": shipping(params.get("shipping")),
+        "source": None,
+        "status": "requires_payment_method",
+        "transfer_data": None,
+        "transfer_group": params.get("transfer_group"),
+        **{name: params.get(name) for name in _COPIED},
+    }
+
+
+def _given_method(call: Call, intent: Row) -> Row | None:
+    """The payment method the call names or describes, checked against the intent's customer."""
+    if call.params.get("payment_method_data"):
+        return methods.make(call, call.params["payment_method_data"], "payment_method_data")
+    if not call.params.get("payment_method"):
+        return None
+    method = methods.resolve(call, call.params["payment_method"])
+    if method["customer"] is not None and method["customer"] != intent["customer"]:
+        message = f"The PaymentMethod {method['id']} belongs to a Customer; pass that Customer with the PaymentIntent."
+        raise ApiError(400, message, param="payment_method")
+    if method["customer"] is None and method["_used"]:
+        raise methods.used()
+    return method
+
+
+def update_payment_intent(call: Call) -> Row:
+    """POST /v1/payment_intents/{id}; Stripe sends no event for it."""
+    row, params = call.find("payment_intent", call.path[0], "intent"), call.params
+    given = params.keys() - {"expand"}
+    if row["status"] not in CONFIRMABLE and not given <= CHANGEABLE_WHEN_DONE:
+        raise _unexpected(row, f"This PaymentIntent could not be updated because it has a status of {row['status']}.")
+    plain = given - {"metadata", "shipping", "payment_method_data"}
+    changes: dict[str, Any] = {name: params[name] for name in plain}
+    changes["metadata"] = merged(row, params)
+    if "shipping" in params:
+        changes["shipping"] = shipping(params["shipping"])
+    changed = {**row, **changes}
+    check_amount(changed["amount"], changed["currency"])
+    customer = call.referenced("customer", "customer")
+    method = _given_method(call, {**row, "customer": customer["id"] if customer else row["customer"]})
+    if method is not None:
+        changes |= {"payment_method": method["id"], "status": "requires_confirmation", "next_action": None}
+    return call.change(row, **changes)
+
+
+def confirm_payment_intent(call: Call) -> Row:
+    """POST /v1/payment_intents/{id}/confirm"""
+    row = call.find("payment_intent", call.path[0], "intent")
+    if row["status"] not in CONFIRMABLE:
+        raise _unexpected(
+            row, f"You cannot confirm this PaymentIntent because it has a status of {row['status']}. "
+            "Only a PaymentIntent with one of the following statuses may be confirmed: " + ", ".join(CONFIRMABLE) + "."
+        )  # fmt: skip
+    method = _given_method(call, row)
+    plain = call.params.keys() & {"receipt_email", "setup_future_usage"}
+    changes: dict[str, Any] = {name: call.params[name] for name in plain}
+    if "shipping" in call.params:
+        changes["shipping"] = shipping(call.params["shipping"])
+    if method is not None:
+        changes["payment_method"] = method["id"]
+    return confirm(call, call.change(row, **changes))
+
+
+def confirm(call: Call, intent: Row) -> Row:
+    """One attempt to pay: succeeds, is declined (402), or waits for the customer."""
+    params = call.params
+    if intent["payment_method"] is None:
+        raise _unexpected(intent, _NO_METHOD)
+    redirects = (intent["automatic_payment_methods"] or {}).get("allow_redirects") == "always"
+    if redirects and not params.get("return_url"):
+        raise ApiError(400, _NO_RETURN_URL, param="return_url")
+    method = call.find("payment_method", intent["payment_method"])
+    if method["_behaviour"] != "authenticate":
+        return charges.attempt(call, intent, method)
+    if params.get("off_session"):
+        return charges.attempt(call, intent, method, cards.AUTHENTICATION_REQUIRED)
+    if params.get("error_on_requires_action"):
+        raise charges.declined(call, intent, method, cards.AUTHENTICATION_REQUIRED, None)
+    return call.change(
+        intent, "payment_intent.requires_action", status="requires_action", next_action=_next_action(call, intent)
+    )
+
+
+def _next_action(call: Call, intent: Row) -> Row:
+    if call.params.get("return_url"):
+        page = f"https://hooks.stripe.com/3d_secure_2/hosted?payment_intent={intent['id']}"
+        return {"redirect_to_url": {"return_url": call.params["return_url"], "url": page}, "type": "redirect_to_url"}
+    return {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
+
+
+def authenticate(call: Call, succeed: bool) -> Row:
+    """The customer answers the bank: the payment goes on, or the intent asks for another payment method."""
+    intent = call.find("payment_intent", call.path[0], "intent")
+    if intent["status"] != "requires_action":
+        raise _unexpected(
+            intent, f"There is nothing to authenticate: this PaymentIntent has a status of {intent['status']}."
+        )
+    intent = call.change(intent, next_action=None)
+    method = call.find("payment_method", intent["payment_method"])
+    if succeed:
+        return charges.attempt(call, intent, method)
+    code = "payment_intent_authentication_failure"
+    message = "The provided PaymentMethod has failed authentication. Provide another payment method to try again."
+    error = {"code": code, "message": message, "payment_method": public(method), "type": "invalid_request_error"}
+    return call.change(
+        intent,
+        "payment_intent.payment_failed",
+        status="requires_payment_method",
+        payment_method=None,
+        last_payment_error=error,
+    )
+
+
+def capture_payment_intent(call: Call) -> Row:
+    """POST /v1/payment_intents/{id}/capture, all of it or once a part."""
+    intent = call.find("payment_intent", call.path[0], "intent")
+    if intent["status"] != "requires_capture":
+        raise _unexpected(
+            intent, f"This PaymentIntent could not be captured because it has a status of {intent['status']}."
+        )
+    amount: int = {"amount_to_capture": intent["amount_capturable"], **call.params}["amount_to_capture"]
+    if amount > intent["amount_capturable"]:
+        message = "The amount to capture is greater than the amount you can capture."
+        raise ApiError(400, message, code="amount_too_large", param="amount_to_capture")
+    check_amount(amount, intent["currency"])
+    intent = call.change(intent, metadata=merged(intent, call.params))
+    charges.capture(call, call.find("charge", intent["latest_charge"]), amount)
+    return call.change(
+        intent, "payment_intent.succeeded", status="succeeded", amount_capturable=0, amount_received=amount
+    )
+
+
+def cancel_payment_intent(call: Call) -> Row:
+    """POST /v1/payment_intents/{id}/cancel; an authorization is given back."""
+    intent = call.find("payment_intent", call.path[0], "intent")
+    if intent["status"] not in CANCELABLE:
+        raise _unexpected(
+            intent, f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}."
+        )
+    return cancel(call, intent, call.params.get("cancellation_reason"))
+
+
+def cancel(call: Call, intent: Row, reason: str | None) -> Row:
+    """The end of an intent that is not paid."""
+    if intent["status"] == "requires_capture":
+        charge = call.change(call.find("charge", intent["latest_charge"]), _due=None)
+        refunds.release(call, charge, "expired_uncaptured_charge" if reason == "automatic" else None)
+    return call.change(
+        intent,
+        "payment_intent.canceled",
+        status="canceled",
+        amount_capturable=0,
+        canceled_at=call.now,
+        cancellation_reason=reason,
+        next_action=None,
+    )
+
+
+def expire_authorization(call: Call, charge: Row) -> None:
+    """Nobody captured it in time."""
+    call.emit("charge.expired", charge)
+    cancel(call, call.find("payment_intent", charge["payment_intent"]), "automatic")
+
+
+def update_charge(call: Call) -> Row:
+    """POST /v1/charges/{id}"""
+    row, params = call.find("charge", call.path[0]), call.params
+    changes: dict[str, Any] = {
+        name: params[name] for name in ("description", "receipt_email", "transfer_group") if name in params
+    }
+    if "shipping" in params:
+        changes["shipping"] = shipping(params["shipping"])
+    return call.change(row, "charge.updated", **changes, metadata=merged(row, params))
+
+
+def _unexpected(intent: Row, message: str) -> ApiError:
+    return wrong_state(message, "payment_intent_unexpected_state", payment_intent=public(intent))

@@ -1,0 +1,157 @@
+"""Refunds: whole and partial, never more than was captured; some fail or succeed only a day of the clock later."""
+
+from payment_kit.sandbox import ids, settlement
+from payment_kit.sandbox.call import Call
+from payment_kit.sandbox.errors import ApiError, invalid, missing, no_such
+from payment_kit.sandbox.parts import merged
+from payment_kit.sandbox.store import Row
+
+SETTLES_AFTER_SECONDS = settlement.DAY
+
+
+def create_refund(call: Call) -> Row:
+    """POST /v1/refunds for a charge or a payment intent; without `amount` all that is left."""
+    params, charge = call.params, _charge(call)
+    left = charge["amount_captured"] - charge["amount_refunded"]
+    amount = params.get("amount", left)
+    if not charge["captured"] or charge["status"] != "succeeded":
+        raise ApiError(400, f"Charge {charge['id']} has not been captured and cannot be refunded.")
+    if charge["disputed"] and not charge["_inquiry"]:
+        raise ApiError(
+            400, f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed"
+        )
+    if charge["refunded"]:
+        raise ApiError(400, f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
+    if amount < 1:
+        raise invalid("amount", "Invalid positive integer", "parameter_invalid_integer")
+    if amount > left:
+        code = charge["currency"].upper()
+        message = f"Refund amount ({amount} {code}) is greater than unrefunded amount on charge ({left} {code})"
+        raise ApiError(400, message, param="amount")
+    if amount % settlement.step_of(charge["currency"]):
+        raise invalid("amount", "Invalid amount: the last digit must be 0 in three-decimal currencies.")
+    pending = charge["_behaviour"] == "refund_pending"
+    later = pending or charge["_behaviour"] == "refund_fails"
+    row = _row(call, charge, amount)
+    money = settlement.record(call, "refund", -amount, charge["currency"], row["id"], description="REFUND FOR CHARGE")
+    row |= {"balance_transaction": money["id"], "metadata": merged({}, params), "reason": params.get("reason")}
+    row |= {
+        "status": "pending" if pending else "succeeded",
+        "_due": call.now + SETTLES_AFTER_SECONDS if later else None,
+    }
+    if pending:
+        row["pending_reason"] = "processing"
+    call.add(row, "refund.created")
+    _count(call, charge, amount, "charge.refunded")
+    return row
+
+
+def release(call: Call, charge: Row, reason: str | None) -> Row:
+    """The refund Stripe makes of an authorization that is never captured: it moves no money."""
+    row = _row(call, charge, charge["amount"])
+    row["reason"] = reason
+    call.add(row, "refund.created")
+    return _count(call, charge, charge["amount"], "charge.refunded")
+
+
+def _charge(call: Call) -> Row:
+    params = call.params
+    if "charge" in params:
+        charge = call.find("charge", params["charge"], "charge", 400)
+        if params.get("payment_intent") not in (None, charge["payment_intent"]):
+            raise invalid("payment_intent", "The charge does not belong to this payment intent.")
+        return charge
+    if "payment_intent" not in params:
+        raise missing("charge")
+    intent = call.find("payment_intent", params["payment_intent"], "payment_intent", 400)
+    if intent["latest_charge"] is None or intent["status"] != "succeeded":
+        raise ApiError(
+            400,
+            f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund.",
+            code="payment_intent_unexpected_state",
+        )
+    return call.find("charge", intent["latest_charge"], "charge", 400)
+
+
+def _row(call: Call, charge: Row, amount: int) -> Row:
+    id_ = call.new_id("refund")
+    card = {"reference": ids.text(11, "reference", id_), "reference_status": "available"}
+    card |= {"reference_type": "acquirer_reference_number", "type": "refund"}
+    return {
+        "id": id_,
+        "object": "refund",
+        "amount": amount,
+        "balance_transaction": None,
+        "charge": charge["id"],
+        "created": call.now,
+        "currency": charge["currency"],
+        "destination_details": {"card": card, "type": "card"},
+        "metadata": {},
+        "payment_intent": charge["payment_intent"],
+        "reason": None,
+        "receipt_number": None,
+        "source_transfer_reversal": None,
+        "status": "succeeded",
+        "transfer_reversal": None,
+        "_due": None,
+    }
+
+
+def _count(call: Call, charge: Row, amount: int, event: str) -> Row:
+    refunded = charge["amount_refunded"] + amount
+    whole = charge["amount_captured"] or charge["amount"]
+    return call.change(charge, event, amount_refunded=refunded, refunded=refunded >= whole)
+
+
+def update_refund(call: Call) -> Row:
+    """POST /v1/refunds/{id}: metadata only."""
+    row = call.find("refund", call.path[0])
+    return _tell(call, row, metadata=merged(row, call.params))
+
+
+def cancel_refund(call: Call) -> Row:
+    """POST /v1/refunds/{id}/cancel: while it is pending."""
+    row = call.find("refund", call.path[0])
+    if row["status"] not in ("pending", "requires_action"):
+        raise ApiError(400, f"Refund {row['id']} has a status of {row['status']} and cannot be canceled.")
+    return _give_back(call, row, "canceled", "refund.updated")
+
+
+def move_refund(call: Call, row: Row) -> None:
+    """A day later: a pending refund succeeds, the one of a closed card fails."""
+    if row["status"] == "pending":
+        fresh = {name: value for name, value in row.items() if name != "pending_reason"}
+        call.store.put(fresh)
+        _tell(call, fresh, status="succeeded", _due=None)
+    else:
+        _give_back(call, row, "failed", "refund.failed")
+
+
+def _tell(call: Call, row: Row, **changes: object) -> Row:
+    fresh = call.change(row, "refund.updated", **changes)
+    if fresh is not row:
+        call.emit("charge.refund.updated", fresh)
+    return fresh
+
+
+def _give_back(call: Call, row: Row, status: str, event: str) -> Row:
+    charge = call.store.get("charge", row["charge"])
+    if charge is None:
+        raise no_such("charge", row["charge"])
+    money = settlement.record(
+        call,
+        "refund_failure",
+        row["amount"],
+        row["currency"],
+        row["id"],
+        description=f"REFUND {'FAILURE' if status == 'failed' else 'CANCELED'}",
+    )
+    changes = {"status": status, "failure_balance_transaction": money["id"], "_due": None}
+    if status == "failed":
+        changes["failure_reason"] = "expired_or_canceled_card"
+    fresh = call.change(row, event, **changes)
+    if event == "refund.failed":
+        call.emit("refund.updated", fresh, {"status": row["status"]})
+    call.emit("charge.refund.updated", fresh)
+    _count(call, charge, -row["amount"], "charge.updated")
+    return fresh

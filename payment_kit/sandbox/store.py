@@ -1,0 +1,242 @@
+"""The whole state of one sandbox in memory: rows by id, their order, indexes, balances, the agenda; and its journal.
+
+A row is the API's own shape plus private fields that start with ``_``. A row is never changed in place: a change puts
+a new dict. So an event can hold the row of its moment without copying, and a rollback puts the old rows back.
+
+Private fields the store knows: ``_due`` (unix seconds at which the clock has to look at the row again) and, on balance
+transactions, ``_payout`` (the payout that took it).
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import Any
+
+from payment_kit.sandbox.journal import Journal
+
+Row = dict[str, Any]
+
+IDEMPOTENCY_KEYS_MAX = 50_000
+
+# fields the lists filter by and that have many values
+INDEXED: dict[str, tuple[str, ...]] = {
+    "customer": ("email",),
+    "product": (),
+    "price": ("product",),
+    "payment_method": ("customer",),
+    "payment_intent": ("customer",),
+    "charge": ("customer", "payment_intent"),
+    "refund": ("charge", "payment_intent"),
+    "dispute": ("charge", "payment_intent"),
+    "balance_transaction": ("source", "_payout"),
+    "payout": (),
+    "event": (),
+    "webhook_endpoint": (),
+}
+
+
+class Table:
+    """The rows of one kind, oldest first. `created` never decreases, because the clock never does."""
+
+    def __init__(self, indexed: tuple[str, ...]) -> None:
+        self.rows: dict[str, Row] = {}
+        self.order: list[str] = []
+        self.created: list[int] = []
+        self.position: dict[str, int] = {}
+        self.index: dict[str, dict[Any, dict[str, None]]] = {field: {} for field in indexed}
+
+    def between(self, first: int | None, last: int | None) -> tuple[int, int]:
+        """The range of positions whose creation time lies in ``first..last`` (both inclusive)."""
+        low = 0 if first is None else bisect_left(self.created, first)
+        high = len(self.order) if last is None else bisect_right(self.created, last)
+        return low, high
+
+    def matching(self, field: str, value: Any) -> list[int]:
+        """Positions of the rows whose indexed `field` is `value`, oldest first."""
+        return sorted(self.position[id_] for id_ in self.index[field].get(value, ()))
+
+    def place(self, row: Row | None, id_: str, created: int) -> None:
+        """Put `row` at `id`; None takes the newest row out again."""
+        old = self.rows.get(id_)
+        if old is None and row is not None:
+            self.position[id_] = len(self.order)
+            self.order.append(id_)
+            self.created.append(created)
+        for field, values in self.index.items():
+            before, after = old and old.get(field), row and row.get(field)
+            if before != after:
+                if before is not None:
+                    values[before].pop(id_, None)
+                if after is not None:
+                    values.setdefault(after, {})[id_] = None
+        if row is not None:
+            self.rows[id_] = row
+        elif old is not None:
+            del self.rows[id_], self.position[id_]
+            self.order.remove(id_) if self.order[-1] != id_ else self.order.pop()
+            self.created.pop()
+
+
+class Store:
+    """All tables, what follows from them, and the journal. A request or clock step is one unit: commit or rollback."""
+
+    def __init__(self, journal: Journal, meta: dict[str, Any]) -> None:
+        self.journal = journal
+        self.meta = meta
+        self.clear()
+        state = journal.replay()
+        for record in state:
+            self._redo(record)
+        if journal.existed:
+            journal.compact(self._snapshot())
+        else:
+            self._touched_meta = True
+            self.commit()
+
+    def clear(self) -> None:
+        """Forget everything but `meta`."""
+        self.tables = {kind: Table(indexed) for kind, indexed in INDEXED.items()}
+        self.sums: dict[str, dict[str, int]] = {}
+        self.unpaid: dict[str, dict[str, None]] = {}
+        self.agenda: list[tuple[int, str, str]] = []
+        self.idempotency: dict[str, dict[str, Any]] = {}
+        self.waiting: dict[str, None] = {}
+        self._undo: list[tuple[str, str, Row | None]] = []
+        self._new_answers: list[dict[str, Any]] = []
+        self.new_deliveries: list[str] = []
+        self._touched_meta = False
+
+    @property
+    def now(self) -> int:
+        """The virtual clock, unix seconds."""
+        return int(self.meta["now"])
+
+    def get(self, kind: str, id_: str) -> Row | None:
+        """The current row, a tombstone included."""
+        return self.tables[kind].rows.get(id_)
+
+    def rows(self, kind: str) -> Iterator[Row]:
+        """All rows of a kind, oldest first, tombstones included."""
+        return iter(self.tables[kind].rows.values())
+
+    def put(self, row: Row) -> None:
+        """Add or replace a row of the current unit."""
+        kind, id_ = row["object"], row["id"]
+        self._undo.append((kind, id_, self.tables[kind].rows.get(id_)))
+        self._place(kind, id_, row)
+
+    def set_meta(self, **values: Any) -> None:
+        """Change settings that outlive a restart; not undone by a rollback."""
+        self.meta |= values
+        self._touched_meta = True
+
+    def remember(self, key: str, answer: dict[str, Any]) -> None:
+        """Keep the answer given under an idempotency key; the oldest goes when there are too many."""
+        self.idempotency[key] = answer
+        self._new_answers.append({"key": key, **answer})
+        if len(self.idempotency) > IDEMPOTENCY_KEYS_MAX:
+            del self.idempotency[next(iter(self.idempotency))]
+
+    def deliver(self, key: str) -> None:
+        """Owe a delivery ``event|endpoint`` from the end of this unit."""
+        self.new_deliveries.append(key)
+
+    def delivered(self, key: str, counts: dict[str, int]) -> None:
+        """A delivery is settled: acknowledged, dropped or given up; `counts` are the delivery counters now."""
+        if self.waiting.pop(key, 0) is None:
+            self.journal.write({"settled": key, "counts": counts})
+
+    def commit(self) -> list[str]:
+        """Write the unit as one journal line; returns the deliveries that are owed from now on."""
+        record: dict[str, Any] = {}
+        if self._undo:
+            touched = dict.fromkeys((kind, id_) for kind, id_, _ in self._undo)
+            record["rows"] = [self.tables[kind].rows[id_] for kind, id_ in touched]
+        if self._new_answers:
+            record["answers"] = self._new_answers
+        if self.new_deliveries:
+            record["owed"] = self.new_deliveries
+        if self._touched_meta:
+            record["meta"] = self.meta
+        owed = self.new_deliveries
+        self.waiting.update(dict.fromkeys(owed))
+        if record:
+            self.journal.write(record)
+        self._undo, self._new_answers, self.new_deliveries, self._touched_meta = [], [], [], False
+        return owed
+
+    def rollback(self) -> None:
+        """Undo the rows and deliveries of the unit."""
+        for kind, id_, old in reversed(self._undo):
+            self._place(kind, id_, old)
+        self._undo, self.new_deliveries = [], []
+
+    def reset(self, meta: dict[str, Any]) -> None:
+        """Start again, empty, with other settings."""
+        self.clear()
+        self.meta = meta
+        self.journal.compact(self._snapshot())
+
+    def balance(self, currency: str) -> dict[str, int]:
+        """``{"available": …, "pending": …}`` in minor units: the sums of the balance transactions by status."""
+        return self.sums.get(currency, {"available": 0, "pending": 0})
+
+    def next_due(self) -> int | None:
+        """When the clock has to look at a row next."""
+        while self.agenda:
+            at, kind, id_ = self.agenda[0]
+            row = self.tables[kind].rows.get(id_)
+            if row is not None and row.get("_due") == at:
+                return at
+            heappop(self.agenda)
+        return None
+
+    def take_due(self, at: int) -> list[Row]:
+        """The rows due at `at`; each leaves the agenda."""
+        taken: dict[str, Row] = {}
+        while self.next_due() == at:
+            _, kind, id_ = heappop(self.agenda)
+            taken[id_] = self.tables[kind].rows[id_]
+        return list(taken.values())
+
+    def _place(self, kind: str, id_: str, row: Row | None) -> None:
+        table = self.tables[kind]
+        old = table.rows.get(id_)
+        table.place(row, id_, row["created"] if row is not None and "created" in row else self.now)
+        if kind == "balance_transaction":
+            self._count(old, -1)
+            self._count(row, 1)
+        if row is not None and row.get("_due") is not None:
+            heappush(self.agenda, (row["_due"], kind, id_))
+
+    def _count(self, row: Row | None, sign: int) -> None:
+        if row is None:
+            return
+        self.sums.setdefault(row["currency"], {"available": 0, "pending": 0})[row["status"]] += sign * row["net"]
+        if row["status"] == "available" and row["_payout"] is None:
+            unpaid = self.unpaid.setdefault(row["currency"], {})
+            if sign > 0:
+                unpaid[row["id"]] = None
+            else:
+                unpaid.pop(row["id"], None)
+
+    def _redo(self, record: dict[str, Any]) -> None:
+        self.meta |= record.get("meta", {})
+        for row in record.get("rows", ()):
+            self._place(row["object"], row["id"], row)
+        for answer in record.get("answers", ()):
+            self.idempotency[answer.pop("key")] = answer
+        self.waiting.update(dict.fromkeys(record.get("owed", ())))
+        if "settled" in record:
+            self.waiting.pop(record["settled"], None)
+            self.meta["counts"] = record["counts"]
+
+    def _snapshot(self) -> Iterator[dict[str, Any]]:
+        yield {"meta": self.meta}
+        for kind in self.tables:
+            for row in self.rows(kind):
+                yield {"rows": [row]}
+        for key, answer in self.idempotency.items():
+            yield {"answers": [{"key": key, **answer}]}
+        if self.waiting:
+            yield {"owed": list(self.waiting)}

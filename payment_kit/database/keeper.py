@@ -64,14 +64,17 @@ class _Stopped(Exception):
 
 
 def _watch(server: servers.Server, child: subprocess.Popen[bytes] | None, descriptor: int) -> None:
-    restarts = 0
+    restarts, pid = 0, servers.running(server.data)
     while True:
         time.sleep(TICK_SECONDS)
         if child is not None:
-            child.poll()
+            child.poll()  # reap it if it died
         if _removed(server.state / KEEPER, descriptor):
+            if pid is not None:
+                servers.abandon(pid, server.data)
             _stop(server)
             return
+        pid = servers.running(server.data)
         if lease.unused(server.state / LEASE):
             with lease.exclusive(server.state / MUTEX):
                 if lease.unused(server.state / LEASE):
@@ -79,7 +82,7 @@ def _watch(server: servers.Server, child: subprocess.Popen[bytes] | None, descri
                     # before the mutex, so that whoever waits for it sees no keeper
                     fcntl.flock(descriptor, fcntl.LOCK_UN)
                     return
-        elif servers.running(server.data) is None:
+        elif pid is None:
             restarts += 1
             if restarts > RESTARTS_MAX:
                 return
@@ -88,8 +91,7 @@ def _watch(server: servers.Server, child: subprocess.Popen[bytes] | None, descri
 
 def _stop(server: servers.Server) -> None:
     servers.stop(server.data)
-    for name in (".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
-        (server.socket / name).unlink(missing_ok=True)
+    servers.remove_socket(server.socket)
     if server.socket.is_dir():
         server.socket.rmdir()
 

@@ -36,6 +36,9 @@ _SETTINGS = {
     "cluster_name": "payment_kit",
 }
 
+# What the server says while the remains of a killed one are still there.
+_NOT_YET = ("shared memory block", 'lock file "postmaster.pid" already exists')
+
 
 @dataclass(frozen=True)
 class Server:
@@ -104,7 +107,8 @@ def start(server: Server) -> subprocess.Popen[bytes]:
     """
     orphans_until = time.monotonic() + ORPHAN_SECONDS
     while True:
-        _forget_recycled_pid(server.data)
+        _forget_stale_pid(server.data)
+        remove_socket(server.socket)  # of a killed server; the folder is this server's alone
         with _log(server) as log:
             beginning = log.tell()
             process = subprocess.Popen(
@@ -119,7 +123,7 @@ def start(server: Server) -> subprocess.Popen[bytes]:
         if _becomes_ready(server.data, process):
             return process
         said = _log_since(server.log, beginning)
-        if "shared memory block" not in said or time.monotonic() > orphans_until:
+        if not any(sign in said for sign in _NOT_YET) or time.monotonic() > orphans_until:
             raise Problem("EMBEDDED_POSTGRES_FAILED", f"PostgreSQL did not start: {_cause(said)} (log: {server.log}).")
         time.sleep(POLL_SECONDS)
 
@@ -134,6 +138,18 @@ def stop(data: Path) -> None:
         os.kill(pid, how)
         while running(data) is not None and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
+
+
+def remove_socket(folder: Path) -> None:
+    """Remove the socket and its lock file, which a killed server leaves behind."""
+    for name in (".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def abandon(pid: int, data: Path) -> None:
+    """Stop, at once, the server whose data folder was deleted; its pid file went with it."""
+    if _is_postmaster(pid, data):
+        os.kill(pid, signal.SIGQUIT)
 
 
 def _arguments(server: Server) -> list[str]:
@@ -164,8 +180,12 @@ def _postmaster(lines: list[str], data: Path) -> int | None:
     if not lines or not lines[0].lstrip("-").isdigit():
         return None
     pid = abs(int(lines[0]))
+    return pid if _is_postmaster(pid, data) else None
+
+
+def _is_postmaster(pid: int, data: Path) -> bool:
     command = _command_line(pid)
-    return pid if "postgres" in command and str(data) in command else None
+    return "postgres" in command and str(data) in command
 
 
 def _command_line(pid: int) -> str:
@@ -178,14 +198,39 @@ def _command_line(pid: int) -> str:
     return shown.stdout
 
 
-def _forget_recycled_pid(data: Path) -> None:
-    """Remove a pid file whose number now belongs to another program, as after a container restart.
+def _forget_stale_pid(data: Path) -> None:
+    """Remove a pid file that PostgreSQL would believe although its server is gone: the number now belongs to another
+    program (a container started again) or to a zombie nobody reaps (a container without an init).
 
-    A pid file of a dead process stays: PostgreSQL uses it to find the shared memory its orphans may still hold.
+    While any process still works in the data folder it stays, and so does the file of a pid that does not exist:
+    PostgreSQL needs it to find the shared memory that orphaned backends may hold.
     """
     lines = _pid_file(data)
-    if lines and lines[0].isdigit() and _command_line(int(lines[0])) and _postmaster(lines, data) is None:
+    if not lines or not lines[0].isdigit() or _postmaster(lines, data) is not None:
+        return
+    if _exists(int(lines[0])) and not _inhabited(data):
         (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _inhabited(data: Path) -> bool:
+    """True while a process works in the data folder, as every process of a server does."""
+    for folder in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if folder.readlink() == data:
+                return True
+        except OSError:
+            continue
+    return False
 
 
 def _log(server: Server) -> BinaryIO:

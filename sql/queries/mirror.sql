@@ -1,0 +1,52 @@
+-- name: mirror.append_versions
+-- Keep every state that reached us; one that is there already (a repeated event) stays as it is.
+insert into payment_kit.versions (
+    account_id, object, id, source_time, source_progress, source_event, raw, api_version, deleted
+)
+select
+    %(account_id)s,
+    given.object,
+    given.id,
+    to_timestamp(given.at),
+    given.progress,
+    given.event,
+    given.raw,
+    given.api_version,
+    given.deleted
+from
+    jsonb_to_recordset(%(rows)s::jsonb) as given (
+        object text,
+        id text,
+        raw jsonb,
+        api_version text,
+        at bigint,
+        progress bigint [],
+        event text,
+        deleted boolean
+    )
+order by given.object, given.id, given.at, given.event
+on conflict do nothing;
+
+-- name: mirror.known_of_second
+-- Every known state of the same object and order, with the body of its event, to break a tie.
+select
+    versions.object,
+    versions.id,
+    versions.raw,
+    extract(epoch from versions.source_time)::bigint,
+    versions.source_progress,
+    versions.source_event,
+    versions.api_version,
+    versions.deleted,
+    inbox.body
+from
+    jsonb_to_recordset(%(rows)s::jsonb) as given (object text, id text, at bigint, progress bigint [])
+inner join payment_kit.versions as versions
+    on
+        versions.account_id = %(account_id)s
+        and versions.object = given.object
+        and versions.id = given.id
+        and versions.source_time = to_timestamp(given.at)
+        and versions.source_progress = given.progress
+left join payment_kit.inbox as inbox
+    on versions.account_id = inbox.account_id and versions.source_event = inbox.event_id;

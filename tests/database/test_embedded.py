@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -32,45 +33,53 @@ with embedded(Path(sys.argv[1])) as dsn:
     sys.stdin.read()
 """
 
-Starter = Callable[[], subprocess.Popen[str]]
+Starter = Callable[[Path], subprocess.Popen[str]]
 
 
 @pytest.fixture(scope="module")
-def initialised() -> Iterator[Path]:
-    """A data folder as the first use leaves it: making one takes a second, a copy nothing."""
-    folder = Path(tempfile.mkdtemp(prefix="payment-kit-home-"))
-    folder.chmod(0o755)
-    with embedded(folder):
-        pass
-    wait_until_gone(folder)
-    yield folder / "postgres"
-    shutil.rmtree(folder)
+def used_home() -> Iterator[Path]:
+    """A home whose data folder exists: making one costs a second, so tests that need none of their own share it."""
+    with new_home() as folder:
+        with embedded(folder):
+            pass
+        yield folder
+
+
+@pytest.fixture
+def home(used_home: Path) -> Iterator[Path]:
+    """A home that was used before; nothing of it is left running afterwards, whatever the test did."""
+    yield used_home
+    end(used_home)
 
 
 @pytest.fixture
 def bare_home() -> Iterator[Path]:
-    """A home the server's account can reach; nothing of it is left running afterwards, whatever the test did."""
+    """A home nobody has used."""
+    with new_home() as folder:
+        yield folder
+
+
+@contextmanager
+def new_home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="payment-kit-home-"))
-    folder.chmod(0o755)
+    folder.chmod(0o755)  # as root the server runs as another account
     yield folder
-    for pid in processes(folder):
-        os.kill(pid, signal.SIGKILL)
+    end(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def home(bare_home: Path, initialised: Path) -> Path:
-    """A home that was used before."""
-    subprocess.run(["cp", "-a", initialised, bare_home], check=True)
-    return bare_home
+def end(home: Path) -> None:
+    for pid in processes(home):
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: processes(home) == [])
 
 
 @pytest.fixture
-def user(home: Path) -> Iterator[Starter]:
-    """Start a process that uses the server of `home`, in a process group of its own."""
+def user() -> Iterator[Starter]:
+    """Start a process that uses the server of a home, in a process group of its own."""
     started: list[subprocess.Popen[str]] = []
 
-    def start() -> subprocess.Popen[str]:
+    def start(home: Path) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-c", USER, str(home)],
             stdin=subprocess.PIPE,
@@ -133,6 +142,7 @@ def asked(dsn: str, query: str) -> object:
 def noted(dsn: str, text: str) -> None:
     with psycopg.connect(dsn) as connection:
         connection.execute("create table if not exists notes (text text)")
+        connection.execute("delete from notes")
         connection.execute("insert into notes values (%s)", [text])
 
 
@@ -165,7 +175,7 @@ def test_it_listens_on_a_private_socket_only(home: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_the_death_of_the_last_user_ends_the_server(how: signal.Signals, home: Path, user: Starter) -> None:
-    process = user()
+    process = user(home)
     noted(said(process), "before")
     os.killpg(process.pid, how)
     beginning = time.monotonic()
@@ -175,17 +185,16 @@ def test_the_death_of_the_last_user_ends_the_server(how: signal.Signals, home: P
         assert asked(dsn, "select text from notes") == "before"
 
 
-def test_two_that_start_at_once_on_nothing_share_one_server(home: Path, user: Starter) -> None:
-    shutil.rmtree(home / "postgres")
-    first, second = user(), user()
+def test_two_that_start_at_once_on_nothing_share_one_server(bare_home: Path, user: Starter) -> None:
+    first, second = user(bare_home), user(bare_home)
     dsn = said(first)
     assert dsn.startswith("postgresql://")
     assert said(second) == dsn
-    assert {keeper_pid(home), postmaster(home)} == set(processes(home))
+    assert {keeper_pid(bare_home), postmaster(bare_home)} == set(processes(bare_home))
 
 
 def test_the_server_stays_while_anybody_uses_it(home: Path, user: Starter) -> None:
-    process = user()
+    process = user(home)
     dsn = said(process)
     with embedded(home) as same:
         assert same == dsn
@@ -200,7 +209,7 @@ def test_the_server_stays_while_anybody_uses_it(home: Path, user: Starter) -> No
 
 
 def test_a_killed_keeper_is_replaced_by_the_next_user_without_a_restart(home: Path, user: Starter) -> None:
-    said(user())
+    said(user(home))
     server, old = postmaster(home), keeper_pid(home)
     os.kill(old, signal.SIGKILL)
     eventually(lambda: not keeper.alive(home / "postgres.state"))
@@ -227,7 +236,7 @@ def test_a_killed_server_comes_back_with_its_data_at_the_same_address(home: Path
 
 
 def test_after_everything_was_killed_the_next_start_works_on_the_same_data(home: Path, user: Starter) -> None:
-    process = user()
+    process = user(home)
     noted(said(process), "committed")
     for pid in (keeper_pid(home), process.pid, postmaster(home)):
         os.kill(pid, signal.SIGKILL)
@@ -249,10 +258,10 @@ def test_a_pid_file_whose_number_belongs_to_another_program_is_no_obstacle(home:
         assert asked(dsn, "select 1") == 1
 
 
-def test_removing_the_home_under_a_running_server_stops_it(home: Path) -> None:
-    with embedded(home):
-        shutil.rmtree(home)
-        eventually(lambda: processes(home) == [])
+def test_removing_the_home_under_a_running_server_stops_it(bare_home: Path) -> None:
+    with embedded(bare_home):
+        shutil.rmtree(bare_home)
+        eventually(lambda: processes(bare_home) == [], seconds=5)
 
 
 def test_a_home_of_any_length_will_do(bare_home: Path) -> None:
@@ -343,12 +352,11 @@ def test_data_goes_elsewhere_when_the_server_s_account_cannot_reach_the_home(
     private, shared = bare_home / "root", bare_home / "var-lib"
     private.mkdir(mode=0o700)
     monkeypatch.setattr(cluster, "SHARED", (shared,))
-    for _ in range(2):
-        with embedded(private, options=NOT_DURABLE) as dsn:
-            noted(dsn, "kept")
-        wait_until_gone(private)
     with embedded(private, options=NOT_DURABLE) as dsn:
-        assert asked(dsn, "select count(*) from notes") == 2
+        noted(dsn, "kept")
+    wait_until_gone(private)
+    with embedded(private, options=NOT_DURABLE) as dsn:
+        assert asked(dsn, "select text from notes") == "kept"
     wait_until_gone(private)
     assert (private / "postgres").resolve().parent == shared
     assert private.stat().st_mode & 0o777 == 0o700

@@ -96,7 +96,7 @@ class Ledger:
         return next(one for one in self.objects[table] if one["id"] == name)
 
     def _add(self, table: str, prefix: str, **values: Any) -> Raw:
-        made = {"id": f"{prefix}_{len(self.objects[table]):06d}", "livemode": False, **values}
+        made = {"id": f"{prefix}_1SeedBooksTies{len(self.objects[table]):010d}", "livemode": False, **values}
         self.objects[table].append(made)
         return made
 

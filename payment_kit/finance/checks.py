@@ -67,7 +67,7 @@ class Break:
     @property
     def key(self) -> str:
         """Check, currency and objects, joined: the same break has the same key in every run."""
-        objects = (self.balance_transaction, self.source, self.payout)
+        objects: tuple[str, ...] = (self.balance_transaction, self.source, self.payout)
         if self.check in _ABOUT_PAYOUTS:
             objects = (self.payout, *objects)
         first = next((name for name in objects if name), "-")

@@ -13,8 +13,18 @@ from payment_kit.finance.balances import Bridge
 from payment_kit.notebook.html import Html, amount
 
 WIDTH, ROW, BAR, TOP = 560, 25, 14, 6
-AMOUNT_END = 268
-_NAMES = {"charge": "Charges", "refund": "Refunds", "dispute": "Disputes", "payout": "Payouts", "fee": "Stripe's fees"}
+AMOUNT_END = 246
+_NAMES = {
+    "charge": "Charges",
+    "charge_failure": "Charge failures",
+    "refund": "Refunds",
+    "refund_failure": "Refund failures",
+    "dispute": "Disputes",
+    "dispute_reversal": "Dispute reversals",
+    "fee": "Stripe's fees",
+    "payout": "Payouts",
+    "payout_reversal": "Payout reversals",
+}
 
 
 class Step(NamedTuple):

@@ -14,8 +14,10 @@ STYLE = """<style>
  background:none;white-space:normal;max-width:none}
 .pk thead th{font-weight:600;font-size:11px;color:var(--soft);border-bottom:1px solid var(--soft);vertical-align:bottom}
 .pk .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.pk .c{text-align:center}
-.pk code{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;background:none;padding:0;color:inherit;
+.pk .c{text-align:center} .pk .ids{white-space:nowrap}
+.pk .part th{padding-top:14px;font-size:13px;font-weight:670}
+.pk .sum td{font-weight:650;border-bottom:1px solid var(--soft)}
+.pk code{font:11px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;background:none;padding:0;color:inherit;
  overflow-wrap:anywhere}
 .pk .soft{color:var(--soft)} .pk .small{font-size:11.5px}
 .pk caption{caption-side:bottom;text-align:left;color:var(--soft);padding-top:6px;font-size:11.5px}

@@ -1,5 +1,6 @@
 """Rows as a table people can read: money right-aligned with its currency's decimals, ids in full, a stated bound."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
@@ -10,13 +11,11 @@ from payment_kit.notebook.html import Html, amount, chip
 
 ROWS_MAX = 500
 Row = Mapping[str, Any]
-_CODE = {"payout", "balance_transaction", "source", "key"}
-_WORDS = {
-    "items_net": "net of items",
-    "amount": "amount",
-    "effective_at": "arrives",
-    "balance_transaction": "transaction",
-}
+_IDS = ("balance_transaction", "payout", "source")
+_CODE = {*_IDS, "key"}
+_NUMBERS = {"count", "transactions", "items"}
+_ZERO_MATTERS = {"amount", "difference"}
+_WORDS = {"items_net": "net of items", "effective_at": "effective", "balance_transaction": "transaction"}
 
 
 def table(
@@ -24,24 +23,52 @@ def table(
     *,
     columns: Sequence[str] = (),
     money: Sequence[str] = ("amount",),
+    group: str = "",
     empty: str = "Nothing to show.",
     rows_max: int = ROWS_MAX,
 ) -> Html:
     """Rows (dictionaries or breaks) as HTML; `money` columns are minor units of the row's ``currency``.
 
-    At most `rows_max` rows are shown and the caption says how many there are; the exported files hold every one.
+    The column ``objects`` stands for a break's ids. With `group="currency"` every currency has a part of its own with
+    totals; amounts of different currencies are never added. At most `rows_max` rows are shown and the caption says how
+    many there are; the exported files hold every one.
     """
-    plain: list[Row] = [one.as_json() if isinstance(one, Break) else one for one in rows]
+    plain: list[Row] = [_row(one) for one in rows]
     if not plain:
         return Html(f'<p class="soft">{escape(empty)}</p>', empty)
-    names = list(columns) or list(plain[0])
+    names = [name for name in columns or plain[0] if name != group]
     head = "".join(f"<th{_class(name, money)}>{escape(_title(name))}</th>" for name in names)
+    shown = plain[:rows_max]
+    parts = {row[group]: None for row in shown} if group else {None: None}
     body = "".join(
-        f"<tr>{''.join(f'<td{_class(name, money)}>{_cell(row, name, money)}</td>' for name in names)}</tr>"
-        for row in plain[:rows_max]
+        _part(str(part or ""), [row for row in shown if not group or row[group] == part], plain, names, money)
+        for part in parts
     )
-    text = f"<table>{_caption(len(plain), rows_max)}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    text = f"<table>{_caption(len(plain), rows_max)}<thead><tr>{head}</tr></thead>{body}</table>"
     return Html(f'<div class="wide">{text}</div>', plural(len(plain), "row"))
+
+
+def _row(one: Row | Break) -> Row:
+    if isinstance(one, Break):
+        found = one.as_json()
+        return found | {"objects": [found[name] for name in _IDS if found[name]]}
+    return one
+
+
+def _part(currency: str, rows: Sequence[Row], every: Sequence[Row], names: Sequence[str], money: Sequence[str]) -> str:
+    """The rows of one currency under their heading, with totals over every row, also those not shown."""
+    lines = "".join(
+        f"<tr>{''.join(f'<td{_class(name, money)}>{_cell(row, name, money)}</td>' for name in names)}</tr>"
+        for row in rows
+    )
+    if not currency:
+        return f"<tbody>{lines}</tbody>"
+    mine = [row for row in every if row["currency"] == currency]
+    sums = {name: sum(row[name] or 0 for row in mine) for name in (*money, *_NUMBERS) if name in names}
+    total: Row = dict.fromkeys(names) | sums | {"currency": currency}
+    cells = "".join(f"<td{_class(n, money)}>{_cell(total, n, money) if n in sums else ''}</td>" for n in names[1:])
+    heading = f'<tr class="part"><th colspan="{len(names)}">{escape(currency.upper())}</th></tr>'
+    return f'<tbody>{heading}{lines}<tr class="sum"><td>Total of {len(mine):,}</td>{cells}</tr></tbody>'
 
 
 def _caption(count: int, rows_max: int) -> str:
@@ -54,25 +81,29 @@ def _title(name: str) -> str:
 
 
 def _class(name: str, money: Sequence[str]) -> str:
-    return ' class="n"' if name in money or name in {"count", "transactions", "items"} else ""
+    if name in money or name in _NUMBERS:
+        return ' class="n"'
+    return ' class="ids"' if name in _CODE or name == "objects" or name.endswith("_at") else ""
 
 
 def _cell(row: Row, name: str, money: Sequence[str]) -> str:
     value = row[name]
-    if value is None or value == "":
+    if value is None or value in ("", []) or (name in money and value == 0 and name not in _ZERO_MATTERS):
         return '<span class="soft">–</span>'
     if name in money:
-        return amount(value, row["currency"]) if row.get("currency") else ""
+        return amount(value, row["currency"]) if row.get("currency") else '<span class="soft">–</span>'
     if name in {"status", "control"} and value in set(Status):
         return chip(value)
+    if name == "objects":
+        return "<br>".join(f"<code>{escape(one)}</code>" for one in value)
     if name in _CODE:
         return f"<code>{escape(str(value))}</code>"
-    if name == "currency":
-        return escape(value.upper())
-    return escape(_text(value))
+    return escape(value.upper()) if name == "currency" else _text(value)
 
 
 def _text(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d}" if value.time() == value.min.time() else f"{value:%Y-%m-%d %H:%M}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(str(value)))

@@ -68,6 +68,8 @@ class StripeGateway:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         stripe.enable_telemetry = False
+        self.livemode = "_live_" in api_key.get_secret_value()[:8]
+        """True when the key reaches real money."""
         self._http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=timeout_seconds))
         self._client = stripe.StripeClient(
             api_key.get_secret_value(),

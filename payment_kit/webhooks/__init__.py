@@ -1,0 +1,1 @@
+"""The HTTP door for Stripe's webhooks."""

@@ -1,0 +1,134 @@
+-- name: inbox.store
+-- Store a batch of deliveries; one that is there already is only counted. Says of each whether it was new.
+insert into payment_kit.inbox as stored (
+    account_id, event_id, type, object_id, created, livemode, api_version, body, source, deliveries
+)
+select
+    given.account_id,
+    given.event_id,
+    given.type,
+    given.object_id,
+    to_timestamp(given.created),
+    given.livemode,
+    given.api_version,
+    given.body,
+    given.source,
+    given.deliveries
+from
+    unnest(
+        %(account_ids)s::text [],
+        %(event_ids)s::text [],
+        %(types)s::text [],
+        %(object_ids)s::text [],
+        %(created)s::bigint [],
+        %(livemode)s::boolean [],
+        %(api_versions)s::text [],
+        %(bodies)s::bytea [],
+        %(sources)s::text [],
+        %(deliveries)s::integer []
+    ) as given (
+        account_id, event_id, type, object_id, created, livemode, api_version, body, source, deliveries
+    )
+order by given.account_id, given.event_id
+on conflict (account_id, event_id) do update set deliveries = stored.deliveries + excluded.deliveries
+returning event_id, xmax = 0;
+
+-- name: inbox.store_missing
+-- Store the events of a batch that never reached us; the others stay untouched.
+insert into payment_kit.inbox (
+    account_id, event_id, type, object_id, created, livemode, api_version, body, source, deliveries
+)
+select
+    given.account_id,
+    given.event_id,
+    given.type,
+    given.object_id,
+    to_timestamp(given.created),
+    given.livemode,
+    given.api_version,
+    given.body,
+    given.source,
+    given.deliveries
+from
+    unnest(
+        %(account_ids)s::text [],
+        %(event_ids)s::text [],
+        %(types)s::text [],
+        %(object_ids)s::text [],
+        %(created)s::bigint [],
+        %(livemode)s::boolean [],
+        %(api_versions)s::text [],
+        %(bodies)s::bytea [],
+        %(sources)s::text [],
+        %(deliveries)s::integer []
+    ) as given (
+        account_id, event_id, type, object_id, created, livemode, api_version, body, source, deliveries
+    )
+order by given.account_id, given.event_id
+on conflict (account_id, event_id) do nothing;
+
+-- name: inbox.notify
+-- Wake the workers of other processes.
+select pg_notify(%(channel)s::text, '');
+
+-- name: inbox.claim
+-- Take the events that wait longest; other workers skip them until this transaction ends.
+select
+    account_id,
+    event_id,
+    type,
+    livemode,
+    body,
+    attempts
+from payment_kit.inbox
+where outcome is null and available_at <= now()
+order by available_at
+limit %(limit)s::integer
+for update skip locked;
+
+-- name: inbox.finish
+-- Record what became of events, in the transaction that wrote the mirror.
+update payment_kit.inbox
+set outcome = given.outcome, applied_at = now(), last_error = null
+from unnest(%(account_ids)s::text [], %(event_ids)s::text [], %(outcomes)s::text [])
+    as given (account_id, event_id, outcome)
+where inbox.account_id = given.account_id and inbox.event_id = given.event_id and inbox.outcome is null;
+
+-- name: inbox.postpone
+-- Leave events to a later attempt, e.g. while their object is fetched again.
+update payment_kit.inbox
+set available_at = now() + make_interval(secs => %(seconds)s::double precision)
+from unnest(%(account_ids)s::text [], %(event_ids)s::text []) as given (account_id, event_id)
+where inbox.account_id = given.account_id and inbox.event_id = given.event_id and inbox.outcome is null;
+
+-- name: inbox.fail
+-- Count a failed attempt; after the last one the event is dead and blocks nobody.
+update payment_kit.inbox
+set
+    attempts = inbox.attempts + 1,
+    last_error = %(error)s::text,
+    available_at = now() + make_interval(secs => %(seconds)s::double precision),
+    outcome = case when inbox.attempts + 1 >= %(attempts_max)s::integer then 'dead' end
+where account_id = %(account_id)s::text and event_id = %(event_id)s::text and outcome is null
+returning outcome;
+
+-- name: inbox.next_due
+-- Seconds until the next waiting event is due; null when nothing waits.
+select extract(epoch from min(available_at) - now())::double precision
+from payment_kit.inbox
+where outcome is null;
+
+-- name: inbox.lag
+-- How many events wait or are dead, and for how many seconds the oldest has waited.
+select
+    count(*) filter (where outcome is null),
+    count(*) filter (where outcome = 'dead'),
+    coalesce(extract(epoch from now() - min(received_at) filter (where outcome is null)), 0)::double precision
+from payment_kit.inbox
+where account_id = %(account_id)s::text and (outcome is null or outcome = 'dead');
+
+-- name: inbox.first_unapplied
+-- Stripe's time of the oldest event that is not in the mirror, waiting or dead; null when all are.
+select extract(epoch from min(created))::bigint
+from payment_kit.inbox
+where account_id = %(account_id)s::text and (outcome is null or outcome = 'dead');

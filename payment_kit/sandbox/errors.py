@@ -8,8 +8,8 @@ DOCS = "https://docs.stripe.com/error-codes/"
 class ApiError(Exception):
     """One answer that is not 2xx.
 
-    `keep` commits what the request changed before it failed (a declined charge exists). `stored` says whether the answer
-    is kept under the idempotency key: failures of validation are not, what happened after execution began is.
+    `keep` commits what the request changed before it failed (a declined charge exists). `stored` says whether the
+    answer is kept under the idempotency key: failures of validation are not, what happened in execution is.
     """
 
     def __init__(

@@ -1,5 +1,6 @@
-"""Payment intents: made, confirmed, authenticated, captured, canceled (docs.stripe.com/payments/paymentintents/lifecycle).
+"""Payment intents: made, confirmed, authenticated, captured, canceled.
 
+The statuses are those of docs.stripe.com/payments/paymentintents/lifecycle.
 The bank's part (what a charge does) stands in `charges`; this file is the machine of the statuses.
 """
 
@@ -23,9 +24,9 @@ _NO_METHOD = (
     "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with one."
 )
 _NO_RETURN_URL = (
-    "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment "
-    "methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept "
-    "redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and "
+    "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these "
+    "payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want "
+    "to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and "
     "`automatic_payment_methods[allow_redirects]` to `never` when creating Payment Intents."
 )
 

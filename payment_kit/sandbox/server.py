@@ -29,13 +29,14 @@ class Sandbox:
 
     `seed` gives the account, its key and all ids; `now` is where its clock starts (unix seconds). With `state_dir` the
     state survives the process, and what is stored there wins over both. Raises `StateInUse` (an OSError) when another
-    process has that folder open.
+    process has that folder open. `url` is where it is served, "" before.
     """
 
     def __init__(self, *, seed: int = 1, now: int = START, state_dir: Path | None = None) -> None:
         self._journal = Journal(state_dir)
         self.store = Store(self._journal, fresh_meta(seed, now, seed))
         self.delivery = Delivery(self.store)
+        self.url = ""
         self.app = Starlette(routes=[Mount("/", app=Door(self.store, self.delivery))], lifespan=self._lifespan)
 
     @property
@@ -93,7 +94,7 @@ class SandboxServer:
             self._socket.close()
             raise
         name = f"[{self._host}]" if family == socket.AF_INET6 else self._host
-        self.url = f"http://{name}:{self._socket.getsockname()[1]}"
+        self.url = self.sandbox.url = f"http://{name}:{self._socket.getsockname()[1]}"
         self._server = _Server(
             uvicorn.Config(
                 self.sandbox.app,

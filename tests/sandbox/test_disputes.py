@@ -1,0 +1,101 @@
+"""Disputes over HTTP: the money leaves, and comes back only for winning evidence."""
+
+from typing import Any
+
+import pytest
+import stripe
+
+from payment_kit.sandbox import Sandbox
+from tests.sandbox.wire import ask, control, event_types, pay, rows
+
+DAY = 86_400
+
+
+async def disputed(sandbox: Sandbox, card: str = "createDispute") -> dict[str, Any]:
+    await pay(sandbox, card=card)
+    (dispute,) = await rows(sandbox, "dispute")
+    return dispute
+
+
+async def test_an_open_dispute_has_taken_the_amount_and_a_fee(sandbox: Sandbox) -> None:
+    dispute = await disputed(sandbox)
+    (money,) = dispute["balance_transactions"]
+    assert (dispute["status"], dispute["reason"], dispute["is_charge_refundable"]) == (
+        "needs_response",
+        "fraudulent",
+        False,
+    )
+    assert (money["type"], money["reporting_category"], money["amount"], money["fee"], money["net"]) == (
+        "adjustment",
+        "dispute",
+        -1000,
+        1500,
+        -2500,
+    )
+    types = await event_types(sandbox)
+    assert types[-3:] == ["charge.dispute.created", "charge.dispute.funds_withdrawn", "charge.updated"]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "status", "returned"), [("winning_evidence", "won", 1000), ("losing_evidence", "lost", 0)]
+)
+async def test_the_evidence_decides(
+    sandbox: Sandbox, stripe_client: stripe.StripeClient, evidence: str, status: str, returned: int
+) -> None:
+    dispute = await disputed(sandbox)
+    decided = await stripe_client.v1.disputes.update_async(
+        dispute["id"], {"evidence": {"uncategorized_text": evidence}}
+    )
+    assert (decided.status, decided.evidence_details.submission_count) == (status, 1)
+    money = [
+        row for row in await rows(sandbox, "balance_transaction") if row["reporting_category"] == "dispute_reversal"
+    ]
+    assert sum(row["net"] for row in money) == returned
+    assert [row.id for row in decided.balance_transactions[1:]] == [row["id"] for row in money]
+
+
+async def test_evidence_that_is_only_saved_decides_nothing(sandbox: Sandbox) -> None:
+    dispute = await disputed(sandbox)
+    saved = await ask(
+        sandbox,
+        "POST",
+        f"/v1/disputes/{dispute['id']}",
+        {"evidence[uncategorized_text]": "winning_evidence", "submit": "false"},
+    )
+    assert (saved.body["status"], saved.body["evidence_details"]["has_evidence"]) == ("needs_response", True)
+
+
+async def test_a_dispute_nobody_answers_is_lost_when_the_evidence_is_due(sandbox: Sandbox) -> None:
+    dispute = await disputed(sandbox)
+    await control(sandbox, "clock", advance_to=dispute["evidence_details"]["due_by"] - 1)
+    assert (await rows(sandbox, "dispute"))[0]["status"] == "needs_response"
+    await control(sandbox, "clock", advance_seconds=1)
+    (after,) = await rows(sandbox, "dispute")
+    assert (after["status"], after["evidence_details"]["past_due"]) == ("lost", True)
+    closed = [event for event in await rows(sandbox, "event") if event["type"] == "charge.dispute.closed"]
+    assert [event["created"] for event in closed] == [dispute["evidence_details"]["due_by"]]
+
+
+async def test_closing_a_dispute_loses_it_once(sandbox: Sandbox) -> None:
+    dispute = await disputed(sandbox)
+    assert (await ask(sandbox, "POST", f"/v1/disputes/{dispute['id']}/close", {})).body["status"] == "lost"
+    assert (await ask(sandbox, "POST", f"/v1/disputes/{dispute['id']}/close", {})).status == 400
+
+
+async def test_a_disputed_charge_is_not_refundable(sandbox: Sandbox) -> None:
+    dispute = await disputed(sandbox)
+    answer = await ask(sandbox, "POST", "/v1/refunds", {"charge": dispute["charge"]})
+    assert answer.body["error"]["code"] == "charge_disputed"
+
+
+async def test_an_inquiry_takes_no_money(sandbox: Sandbox) -> None:
+    dispute = await disputed(sandbox, "createDisputeInquiry")
+    assert (dispute["status"], dispute["balance_transactions"]) == ("warning_needs_response", [])
+    assert [row["type"] for row in await rows(sandbox, "balance_transaction")] == ["charge"]
+
+
+async def test_the_control_api_disputes_an_old_charge(sandbox: Sandbox) -> None:
+    intent = await pay(sandbox)
+    await control(sandbox, "clock", advance_seconds=20 * DAY)
+    dispute = await control(sandbox, f"charges/{intent['latest_charge']}/dispute", reason="product_not_received")
+    assert (dispute["created"], dispute["reason"]) == (sandbox.now, "product_not_received")

@@ -67,6 +67,8 @@ async def prove(
             truth[entry.name] = await sandbox.objects(entry.name)
             mirror = await _mirrored(connection, entry, account_id)
             comparisons.append(compare(entry.table, _canonical(entry, truth[entry.name]), mirror))
+        items = await _payout_items(sandbox, truth["payout"])
+        comparisons.append(compare("payout_balance_transactions", items, await _mirrored_items(connection, account_id)))
         events = {event["id"]: (_comparable(event), False) for event in await sandbox.objects("event")}
         stored = await _stored_events(connection, account_id)
         comparisons.append(compare("events", events, stored))
@@ -139,6 +141,18 @@ async def _mirrored(connection: AsyncConnection[Any], entry: StripeObject, accou
 async def _stored_events(connection: AsyncConnection[Any], account_id: str) -> Objects:
     cursor = await connection.execute(sql("demo.events"), {"account_id": account_id})
     return {key: (_comparable(orjson.loads(body)), False) async for key, body in cursor}
+
+
+async def _payout_items(sandbox: SandboxControl, payouts: Iterable[Mapping[str, Any]]) -> Objects:
+    """Which transactions each payout pays out, for the payouts Stripe has itemised by now."""
+    itemised = {row["id"] for row in payouts if row["reconciliation_status"] == "completed"}
+    rows = [row for row in await sandbox.objects("payout_items") if row["payout"] in itemised]
+    return {f"{row['payout']} {row['balance_transaction']}": ({}, False) for row in rows}
+
+
+async def _mirrored_items(connection: AsyncConnection[Any], account_id: str) -> Objects:
+    cursor = await connection.execute(sql("demo.payout_items"), {"account_id": account_id})
+    return {f"{payout} {transaction}": ({}, False) async for payout, transaction in cursor}
 
 
 def _canonical(entry: StripeObject, truth: Iterable[Mapping[str, Any]]) -> Objects:

@@ -33,6 +33,14 @@ select
 from payment_kit.inbox
 where account_id = %(account_id)s and outcome in ('applied', 'stale', 'unmapped') and applied_at is not null;
 
+-- name: demo.payout_items
+-- Which balance transactions each payout pays out.
+select
+    payout_id,
+    balance_transaction_id
+from stripe.payout_balance_transactions
+where account_id = %(account_id)s;
+
 -- name: demo.applied_twice
 -- States of one object that came from one event more than once; must be none.
 select count(*)

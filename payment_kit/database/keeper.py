@@ -48,6 +48,7 @@ def main(state: Path) -> int:
             _watch(server, child, descriptor)
         except Problem as problem:
             print(json.dumps({"reason": problem.reason, "what": problem.what}), flush=True)
+            _stop(server)
             return 1
         except _Stopped:
             _stop(server)
@@ -74,7 +75,7 @@ def _watch(server: servers.Server, child: subprocess.Popen[bytes] | None, descri
                 servers.abandon(pid, server.data)
             _stop(server)
             return
-        pid = servers.running(server.data)
+        pid = servers.running(server.data, pid)
         if lease.unused(server.state / LEASE):
             with lease.exclusive(server.state / MUTEX):
                 if lease.unused(server.state / LEASE):
@@ -87,6 +88,7 @@ def _watch(server: servers.Server, child: subprocess.Popen[bytes] | None, descri
             if restarts > RESTARTS_MAX:
                 return
             child = servers.start(server)
+            pid = child.pid
 
 
 def _stop(server: servers.Server) -> None:

@@ -88,10 +88,14 @@ def environment() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ} | {"LC_ALL": "C"}
 
 
-def running(data: Path) -> int | None:
-    """The process id of the server of `data`, or None; a stale ``postmaster.pid`` does not deceive it."""
+def running(data: Path, known: int | None = None) -> int | None:
+    """The process id of the server of `data`, or None; a stale ``postmaster.pid`` does not deceive it.
+
+    `known` is the pid of before: it still counts while its process lives, even when the pid file was deleted.
+    """
     lines = _pid_file(data)
-    return _postmaster(lines, data) if lines else None
+    found = _postmaster(lines, data) if lines else None
+    return known if found is None and known is not None and _is_postmaster(known, data) else found
 
 
 def ready(data: Path) -> bool:

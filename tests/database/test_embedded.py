@@ -42,6 +42,7 @@ def used_home() -> Iterator[Path]:
     with new_home() as folder:
         with embedded(folder):
             pass
+        wait_until_gone(folder)
         yield folder
 
 
@@ -69,9 +70,12 @@ def new_home() -> Iterator[Path]:
 
 
 def end(home: Path) -> None:
+    server = servers.load(home / "postgres.state")
     for pid in processes(home):
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: processes(home) == [])
+    if server is not None:
+        shutil.rmtree(server.socket, ignore_errors=True)
 
 
 @pytest.fixture

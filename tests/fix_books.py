@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import psycopg
+import pyarrow
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -112,7 +113,7 @@ class Ledger:
         return made
 
 
-def random_ledger(rng: random.Random, *, days: int = 70, currencies: tuple[str, ...] = ("usd", "jpy", "kwd")) -> Ledger:
+def random_ledger(rng: random.Random, *, days: int = 65, currencies: tuple[str, ...] = ("usd", "jpy", "kwd")) -> Ledger:
     """A business of `days` days from 2026-07-01: charges, refunds, disputes, fees, payouts, some of which fail."""
     ledger = Ledger()
     charges: list[Raw] = []
@@ -153,9 +154,11 @@ def into_duckdb(ledger: Ledger) -> duckdb.DuckDBPyConnection:
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any, ...]]) -> None:
-    if rows:
-        listed = ", ".join("(" + ", ".join("NULL" if v is None else f"'{v}'" for v in row) + ")" for row in rows)
-        connection.execute(f"insert into {table} values {listed}")
+    names = [name for name, _, _ in TABLES[table].columns]
+    arrived = pyarrow.table({name: [row[at] for row in rows] for at, name in enumerate(names)})
+    connection.register("arrived", arrived)
+    connection.execute(f"insert into {table} select * from arrived")
+    connection.unregister("arrived")
 
 
 def _book(table: str, raw: Raw) -> tuple[Any, ...]:
@@ -170,8 +173,8 @@ def _book(table: str, raw: Raw) -> tuple[Any, ...]:
     return tuple(values)
 
 
-def _time(unix: int) -> str:
-    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M:%S")
+def _time(unix: int) -> datetime:
+    return datetime.fromtimestamp(unix, UTC).replace(tzinfo=None)
 
 
 def into_postgres(dsn: str, ledger: Ledger, account: str = ACCOUNT) -> None:
@@ -202,7 +205,7 @@ def into_postgres(dsn: str, ledger: Ledger, account: str = ACCOUNT) -> None:
             )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ledger() -> Ledger:
     """One seeded quarter in usd, eur, jpy and kwd."""
     return random_ledger(random.Random(7), days=75, currencies=("usd", "eur", "jpy", "kwd"))

@@ -17,7 +17,6 @@ _LISTED = """
 select
     id as payout, currency, status,
     case
-        when effective_at >= $end then 'in transit at period end'
         when not automatic then 'manual: not itemised by Stripe'
         when not itemised then 'PENDING'
         when items_net = amount and coalesce(own_amount = -amount, false)
@@ -27,7 +26,7 @@ select
     created, effective_at, transactions, charges, refunds, disputes, other, fees, items_net, amount,
     case when itemised then items_net - amount end as difference
 from payout_sums
-where created < $end and effective_at >= $start
+where effective_at >= $start and effective_at < $end
 order by currency, effective_at, id
 """
 
@@ -44,8 +43,19 @@ order by moved.currency, paid.effective_at, item.payout_id, moved.created, moved
 
 
 def listed(connection: Any, period: Period) -> list[Row]:
-    """Every payout that left in the period or was under way at its end, with its items by kind; minor units."""
+    """Every payout effective in the period, with its items by kind beside the amount paid; minor units."""
     return ask(connection, _LISTED, start=period.start, end=period.end)
+
+
+_IN_TRANSIT = """
+select id as payout, currency, status, created, effective_at, amount
+from payout_sums where created < $end and effective_at >= $end order by currency, effective_at, id
+"""
+
+
+def in_transit(connection: Any, period: Period) -> list[Row]:
+    """Every payout made before the period's end that is effective only after it: still part of the closing balance."""
+    return ask(connection, _IN_TRANSIT, end=period.end)
 
 
 def items(connection: Any, period: Period) -> list[Row]:

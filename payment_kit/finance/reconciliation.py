@@ -25,6 +25,7 @@ class Reconciliation:
     breaks: tuple[Break, ...]
     bridges: tuple[Bridge, ...]
     payouts: tuple[Row, ...]
+    in_transit: tuple[Row, ...]
     items: tuple[Row, ...]
 
     @property
@@ -57,6 +58,7 @@ def reconcile(connection: Any, period: Period, currency: str = "") -> Reconcilia
         tuple(sorted(breaks, key=lambda one: (_ORDER[one.status], one.check[0] == "C", one.check, one.key))),
         tuple(found),
         tuple(row for row in payouts.listed(connection, period) if row["currency"] in currencies),
+        tuple(row for row in payouts.in_transit(connection, period) if row["currency"] in currencies),
         tuple(row for row in payouts.items(connection, period) if row["currency"] in currencies),
     )
 

@@ -56,6 +56,7 @@ def _tables(result: Reconciliation) -> dict[str, list[Row]]:
             )
         ],
         "payouts": list(result.payouts),
+        "payouts_in_transit": list(result.in_transit),
         "payout_items": list(result.items),
     }  # fmt: skip
 

@@ -16,6 +16,7 @@ STYLE = """<style>
 .pk .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .pk .c{text-align:center} .pk .ids{white-space:nowrap}
 .pk .part th{padding-top:14px;font-size:13px;font-weight:670}
+.pk .dense{font-size:12px} .pk .dense th,.pk .dense td{padding:4px 6px} .pk .dense th.n{white-space:normal}
 .pk .sum td{font-weight:650;border-bottom:1px solid var(--soft)}
 .pk code{font:11px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;background:none;padding:0;color:inherit;
  overflow-wrap:anywhere}

@@ -10,12 +10,18 @@ from payment_kit.finance.checks import Break, Status, plural
 from payment_kit.notebook.html import Html, amount, chip
 
 ROWS_MAX = 500
+DENSE_FROM = 10
 Row = Mapping[str, Any]
 _IDS = ("balance_transaction", "payout", "source")
 _CODE = {*_IDS, "key"}
 _NUMBERS = {"count", "transactions", "items"}
 _ZERO_MATTERS = {"amount", "difference"}
-_WORDS = {"items_net": "net of items", "effective_at": "effective", "balance_transaction": "transaction"}
+_WORDS = {
+    "items_net": "net of items",
+    "effective_at": "effective",
+    "balance_transaction": "transaction",
+    "transactions": "items",
+}
 
 
 def table(
@@ -44,7 +50,8 @@ def table(
         _part(str(part or ""), [row for row in shown if not group or row[group] == part], plain, names, money)
         for part in parts
     )
-    text = f"<table>{_caption(len(plain), rows_max)}<thead><tr>{head}</tr></thead>{body}</table>"
+    dense = ' class="dense"' if len(names) > DENSE_FROM else ""
+    text = f"<table{dense}>{_caption(len(plain), rows_max)}<thead><tr>{head}</tr></thead>{body}</table>"
     return Html(f'<div class="wide">{text}</div>', plural(len(plain), "row"))
 
 
@@ -83,7 +90,7 @@ def _title(name: str) -> str:
 def _class(name: str, money: Sequence[str]) -> str:
     if name in money or name in _NUMBERS:
         return ' class="n"'
-    return ' class="ids"' if name in _CODE or name == "objects" or name.endswith("_at") else ""
+    return ' class="ids"' if name in _CODE or name == "objects" or name.endswith("_at") or name == "created" else ""
 
 
 def _cell(row: Row, name: str, money: Sequence[str]) -> str:

@@ -120,7 +120,7 @@ def _appendix(summary: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str
     watermark = dict(summary.get("watermark", {}))
     rows = watermark.pop("rows", {})
     return [
-        ("Parameters", [(name, str(value) or "(every one)") for name, value in summary["parameters"].items()]),
+        ("Parameters", [(name, str(value) or "not set") for name, value in summary["parameters"].items()]),
         ("Watermark", [(name.replace("_", " "), _when(value)) for name, value in watermark.items()]),
         ("Rows read", [(name.replace("_", " "), f"{value:,}") for name, value in rows.items()]),
         (

@@ -5,30 +5,46 @@ of its own that every command of this installation shares. Neither is used when 
 """
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
+import psycopg
+import structlog
+import uvloop
 from pydantic import SecretStr
 
 from payment_kit import lease
+from payment_kit.addresses import shown
+from payment_kit.api.server import GrpcServer
+from payment_kit.api.services import Services
 from payment_kit.config import Settings
 from payment_kit.database.connection import Pool, open_pool
 from payment_kit.database.embedded import embedded
 from payment_kit.database.migrations import ensure_migrated, migrate
-from payment_kit.errors import Broken, UsageProblem
+from payment_kit.errors import Broken, Problem, UsageProblem
 from payment_kit.mirror.accounts import Account, identify
+from payment_kit.mirror.catch_up import catch_up as catch_up_once
+from payment_kit.mirror.inbox import Inbox
+from payment_kit.mirror.intake import Intake
+from payment_kit.mirror.worker import Worker
+from payment_kit.payments.desk import open_desk
 from payment_kit.stripe_gateway.gateway import StripeGateway
+from payment_kit.webhooks.receiver import PATH, receiver
+from payment_kit.webhooks.server import WebhookServer
 
 SANDBOX_READY_SECONDS = 30.0
 ENDPOINT_EVENTS = "*"
+T = TypeVar("T")
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +67,7 @@ class Installation:
     pool: Pool
     gateway: StripeGateway
     account: Account
+    inbox: Inbox
 
 
 @contextmanager
@@ -94,7 +111,7 @@ async def installation(settings: Settings) -> AsyncIterator[Installation]:
             raise UsageProblem(
                 "SETTING_INVALID", f"PAYMENT_KIT_ACCOUNT is {settings.account}, but the key belongs to {account.id}."
             )
-        yield Installation(settings, dsn, access, pool, gateway, account)
+        yield Installation(settings, dsn, access, pool, gateway, account, Inbox(pool, account.id))
 
 
 def open_gateway(settings: Settings, access: StripeAccess) -> StripeGateway:
@@ -105,6 +122,64 @@ def open_gateway(settings: Settings, access: StripeAccess) -> StripeGateway:
         timeout_seconds=settings.stripe_timeout_seconds,
         retries=settings.stripe_retries,
     )
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Runs it on uvloop where there is one; Ctrl-C ends it."""
+    return uvloop.run(coroutine)
+
+
+async def open_doors(kit: Installation, parts: Collection[str], stack: AsyncExitStack) -> dict[str, int]:
+    """Opens the gRPC service and the webhook receiver, as `parts` asks, until `stack` closes; returns their ports.
+
+    Both accept webhooks by the same rule. Raises `UsageProblem` WEBHOOK_SECRET_MISSING when the receiver could verify
+    nothing, PORT_TAKEN and BIND_INSECURE.
+    """
+    settings, ports = kit.settings, dict[str, int]()
+    secrets = kit.stripe.webhook_secrets
+    if "webhooks" in parts and not secrets and not kit.stripe.sandbox:
+        raise UsageProblem("WEBHOOK_SECRET_MISSING", "STRIPE_WEBHOOK_SECRET is not set.")
+    known: list[SecretStr] = list(secrets)
+    intake = Intake(
+        kit.inbox,
+        known,
+        kit.account.livemode,
+        tolerance_seconds=settings.webhook_tolerance_seconds,
+        body_bytes_max=settings.webhook_body_bytes_max,
+    )
+    if "webhooks" in parts:
+        app = receiver(intake)
+        server = await stack.enter_async_context(WebhookServer(app, host=settings.host, port=settings.webhook_port))
+        ports["webhook_port"] = server.port
+        if kit.stripe.sandbox:
+            url = f"http://{shown(server.host, server.port)}{PATH}"
+            known.append(await endpoint_secret(kit.gateway, settings.home.resolve(), url))
+    if "service" in parts:
+        desk = open_desk(kit.pool, kit.gateway, account=kit.account.id, livemode=kit.account.livemode)
+        service = GrpcServer(Services(desk, intake), host=settings.host, port=settings.port)
+        await stack.enter_async_context(service)
+        ports["grpc_port"] = service.port
+    return ports
+
+
+async def work(kit: Installation, stop: asyncio.Event, *, catch_up: bool) -> None:
+    """The worker, and beside it the catch-up every few minutes, until `stop` is set."""
+    worker = Worker(kit.pool, kit.gateway, kit.account.id, arrived=kit.inbox.arrived)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(worker.run(stop))
+        if catch_up:
+            group.create_task(_catch_up_regularly(kit, stop))
+
+
+async def _catch_up_regularly(kit: Installation, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            found = await catch_up_once(kit.gateway, kit.pool, kit.account)
+            _log.info("caught up", seen=found.seen, missing=found.missing)
+        except (Problem, psycopg.Error) as error:
+            _log.warning("catch-up will be repeated", error=str(error))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), kit.settings.catch_up_interval_seconds)
 
 
 # ---- the sandbox as a shared process --------------------------------------------------------------------------------

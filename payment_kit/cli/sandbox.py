@@ -9,7 +9,7 @@ import orjson
 
 from payment_kit import config, lease, wiring
 from payment_kit.errors import Conflict, UsageProblem
-from payment_kit.sandbox import Sandbox, serve_until
+from payment_kit.sandbox import Sandbox, StateInUse, serve_until
 
 UNUSED_POLL_SECONDS = 0.5
 
@@ -31,7 +31,7 @@ def command(*, port: int | None, seed: int, memory: bool, until_unused: bool, re
     chosen = settings.sandbox_port if port is None else port
     try:
         sandbox = Sandbox(seed=seed, state_dir=None if memory else files.home / "sandbox")
-    except BlockingIOError:
+    except StateInUse:
         raise Conflict("STATE_LOCKED", f"A sandbox already runs on {files.home / 'sandbox'}.") from None
 
     with ExitStack() as stack:

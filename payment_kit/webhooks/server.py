@@ -1,0 +1,71 @@
+"""Serves the receiver over HTTP on the running event loop, for as long as its block lasts."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from starlette.applications import Starlette
+
+from payment_kit.addresses import loopback, port_taken
+
+BACKLOG = 1024
+CONCURRENCY_MAX = 1000
+STOP_SECONDS = 10
+
+
+class WebhookServer:
+    """``async with WebhookServer(app, host=…, port=…) as server: server.port``; port 0 takes a free one.
+
+    Leaving the block takes no new request and lets the running ones end. Raises `UsageProblem` PORT_TAKEN and
+    BIND_INSECURE.
+    """
+
+    def __init__(self, app: Starlette, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.host = loopback(host)
+        self.port = port
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                limit_concurrency=CONCURRENCY_MAX,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        )
+
+    async def __aenter__(self) -> Self:
+        listening = _listen(self.host, self.port)
+        self.port = listening.getsockname()[1]
+        self._serving = asyncio.create_task(self._server.serve([listening]))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        await self._serving
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that leaves the signals to whoever owns the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise port_taken(host, port) from None
+    return listening

@@ -38,7 +38,16 @@ class Serve:
     async def start(self) -> None:
         """Starts it and returns when it is ready; raises `Problem` when it is not within a minute."""
         log_path = self.home / LOG
-        command = [sys.executable, "-m", "payment_kit", "serve", "--ready-json"]
+        command = [
+            sys.executable,
+            "-m",
+            "payment_kit",
+            "serve",
+            "--ready-json",
+            "--no-catch-up",
+            "--log-level",
+            "warning",
+        ]
         command += ["--port", str(self.grpc_port), "--webhook-port", str(self.webhook_port)]
         with log_path.open("wb" if self.starts == 0 else "ab") as log:
             self._process = await asyncio.create_subprocess_exec(

@@ -25,15 +25,16 @@ from payment_kit.database.queries import sql
 from payment_kit.errors import Conflict, Problem, UsageProblem
 from payment_kit.mirror.accounts import Account, identify
 from payment_kit.mirror.catch_up import catch_up
+from payment_kit.mirror.settlement import pull_settlement
 from payment_kit.sandbox.scenario import Scenario, actions, scenario
 from payment_kit.sandbox.scenario.calendar import DAY, midnight
+from payment_kit.stripe_gateway.gateway import StripeGateway
 
 DAYS_AFTER = 6
 """Days the clock runs on after the quarter, so that its last payouts arrive."""
 DRAIN_SECONDS = 180.0
 DRAIN_POLL_SECONDS = 0.1
 POOL_CONNECTIONS = 6
-NO_CATCH_UP_SECONDS = 7 * 86_400
 KILL_WITHIN_SECONDS = 0.03
 
 
@@ -87,8 +88,8 @@ async def play(stage: Stage) -> dict[str, Any]:
     async with sandbox_control(stage.stripe.base, stage.stripe.api_key.get_secret_value()) as sandbox:
         await sandbox.reset(options.seed, midnight(plan.start))
         await sandbox.plan_deliveries(_faults(options))
-        account = (await sandbox.stats())["account"]
-        screen.done("Stripe sandbox", f"{account} at {stage.stripe.base}, its clock at {plan.start:%-d %B %Y}")
+        account_id = (await sandbox.stats())["account"]
+        screen.done("Stripe sandbox", f"{account_id} at {stage.stripe.base}, its clock at {plan.start:%-d %B %Y}")
         async with serving(stage.settings.home.resolve(), _environment(stage.settings)) as serve:
             screen.done(
                 "payment-kit serve",
@@ -96,11 +97,14 @@ async def play(stage: Stage) -> dict[str, Any]:
             )
             played, seconds = await _business(stage, plan, sandbox, serve)
             async with await open_pool(stage.dsn, max_size=POOL_CONNECTIONS, name="payment-kit demo") as pool:
-                delivered = await _webhooks(stage, sandbox, pool, account, serve)
-                if options.drop == 0:
-                    await _settle(stage, pool)
-                proof = await prove(sandbox, pool, account, plan.totals, options.payments)
-    _show_proof(screen, proof, serve.kills, healed=options.drop == 0)
+                delivered = await _webhooks(stage, sandbox, pool, account_id, serve)
+                async with wiring.open_gateway(stage.settings, stage.stripe) as gateway:
+                    account = await identify(gateway, pool)
+                    await _settle(stage, pool, gateway, account)
+                    proof = await prove(sandbox, pool, account.id, plan.totals, options.payments)
+                    _show_proof(screen, proof, serve.kills, healed=options.drop == 0)
+                    if options.drop == 0:
+                        await _catch_up(stage, pool, gateway, account)
     return _summary(options, played, seconds, delivered, proof, serve.kills) | {"seconds": round(screen.seconds, 1)}
 
 
@@ -134,11 +138,8 @@ def _faults(options: Options) -> dict[str, float]:
 
 
 def _environment(settings: Settings) -> Mapping[str, str]:
-    """What the child needs to find the same database and sandbox; only the demo itself decides when to catch up."""
-    return os.environ | {
-        "PAYMENT_KIT_HOME": str(settings.home.resolve()),
-        "PAYMENT_KIT_CATCH_UP_INTERVAL_SECONDS": str(NO_CATCH_UP_SECONDS),
-    }
+    """What the child needs to find the same database and sandbox."""
+    return os.environ | {"PAYMENT_KIT_HOME": str(settings.home.resolve())}
 
 
 async def _business(stage: Stage, plan: Scenario, sandbox: SandboxControl, serve: Serve) -> tuple[Played, float]:
@@ -230,15 +231,23 @@ def _stuck(inbox: Mapping[str, int], sent: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in parts.items() if count)
 
 
-async def _settle(stage: Stage, pool: Pool) -> None:
-    """What has no webhook (balance transactions, payout items), and proof that no event is missing."""
+async def _settle(stage: Stage, pool: Pool, gateway: StripeGateway, account: Account) -> None:
+    """Pulls what has no webhook: balance transactions, and what each payout pays out."""
     with stage.screen.progress("Settlement", "objects") as report:
-        report(0, 0, "balance transactions, payouts and the events list")
-        async with wiring.open_gateway(stage.settings, stage.stripe) as gateway:
-            account: Account = await identify(gateway, pool)
-            found = await catch_up(gateway, pool, account)
-    detail = f"{found.seen:,} events seen, {found.missing:,} missing"
-    stage.screen.done("Settlement pulled, events compared with Stripe's list", detail)
+        report(0, 0, "balance transactions and payout items")
+        pulled = await pull_settlement(gateway, pool, account)
+    stage.screen.done(f"{pulled.transactions:,} balance transactions pulled", f"{pulled.payouts:,} payouts itemised")
+
+
+async def _catch_up(stage: Stage, pool: Pool, gateway: StripeGateway, account: Account) -> None:
+    """Reads Stripe's own lists against the mirror, so that the books may say they are complete."""
+    with stage.screen.progress("Catch-up", "events") as report:
+        found = await catch_up(gateway, pool, account, seen_so_far=lambda seen: report(seen, 0, ""))
+    stage.screen.result(
+        found.missing == 0,
+        "Stripe's lists read against the mirror",
+        f"{found.seen:,} events, {found.missing:,} missing",
+    )
 
 
 def _show_proof(screen: Screen, proof: Proof, kills: int, *, healed: bool) -> None:

@@ -84,6 +84,14 @@ class Broken(Problem):
     """Our own fault, a damaged installation or a key Stripe refuses; an operator has to look."""
 
 
+def first_problem(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What a person should read when several things fail at once: a `Problem` if there is one, else the first."""
+    found: BaseException = group.subgroup(Problem) or group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
 class Reason(NamedTuple):
     """When a reason is given, and the next step when the raiser knows no better one."""
 

@@ -11,9 +11,18 @@ from typing import NoReturn
 
 import click
 
-from payment_kit.errors import Broken, Problem
+from payment_kit.errors import Broken, Problem, first_problem
 
-COMMANDS = ("demo", "serve", "run", "sync", "migrate", "doctor", "sandbox", "lab")
+COMMANDS = {
+    "demo": "Watch the whole loop, offline, ending in a tied-out report.",
+    "serve": "Serve apps over gRPC, receive webhooks, keep the mirror up to date.",
+    "run": "Run a notebook and keep its report.",
+    "sync": "Bring the mirror up to Stripe, and see how it stands.",
+    "migrate": "Bring the database to this version.",
+    "doctor": "See what is set, what is missing, and what fixes it.",
+    "sandbox": "Run the stateful Stripe that works offline.",
+    "lab": "Open the notebooks in JupyterLab.",
+}
 
 
 class Commands(click.Group):
@@ -29,6 +38,11 @@ class Commands(click.Group):
             return None
         command: click.Command = importlib.import_module(f"payment_kit.cli.{cmd_name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `--help`, without loading the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -53,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     try:
-        code = group.main(args=words, prog_name="payment-kit", standalone_mode=False)
+        code = _called(words)
     except click.ClickException as error:
         error.show()
         code = 2
@@ -73,6 +87,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         show(Broken("INTERNAL", f"{type(error).__name__} in payment-kit.", next_step="Repeat with --debug."))
         code = 2
     sys.exit(code or 0)
+
+
+def _called(words: Sequence[str]) -> int | None:
+    """The command's exit code. What failed in several tasks at once is raised as the one thing to read."""
+    try:
+        code: int | None = group.main(args=list(words), prog_name="payment-kit", standalone_mode=False)
+    except BaseExceptionGroup as failed:
+        raise first_problem(failed) from failed
+    return code
 
 
 def show(problem: Problem) -> None:

@@ -23,4 +23,4 @@ async def stripe_client(sandbox: Sandbox) -> AsyncIterator[stripe.StripeClient]:
     yield stripe.StripeClient(
         sandbox.api_key, base_addresses={"api": sandbox.url}, http_client=http, max_network_retries=0
     )
-    await http.close_async()
+    await http.close_async()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped

@@ -193,7 +193,6 @@ def _price(call: Call, product: Row, params: dict[str, Any], inside: str) -> Row
             "interval": recurring["interval"],
             "interval_count": recurring.get("interval_count", 1),
             "meter": None,
-            "trial_period_days": None,
             "usage_type": recurring.get("usage_type") or "licensed",
         },
         "tax_behavior": params.get("tax_behavior") or "unspecified",

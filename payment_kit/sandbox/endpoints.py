@@ -50,6 +50,14 @@ def _off_session(raw: Any, path: str) -> bool:
     return raw not in ("false", "False")
 
 
+def _no_longer(raw: Any, path: str) -> None:
+    """Stripe refuses it since 2026-09-30.endive (docs.stripe.com/changelog/endive)."""
+    message = (
+        "payment_method_types is no longer supported; use allowed_payment_method_types or automatic_payment_methods."
+    )
+    raise invalid(path, message, "payment_method_types_no_longer_supported")
+
+
 _EXPAND: dict[str, Kind] = {"expand": array(string)}
 _META: dict[str, Kind] = {**_EXPAND, "metadata": metadata}
 _RANGE = either(integer, fields(dict.fromkeys(("gt", "gte", "lt", "lte"), integer)))
@@ -125,6 +133,7 @@ _METHOD: dict[str, Kind] = {
 _CARD_OPTIONS = fields({"card": fields({"request_three_d_secure": one_of("automatic", "any", "challenge")})})
 _CONFIRM: dict[str, Kind] = {
     **_EXPAND,
+    "allowed_payment_method_types": array(string),
     "error_on_requires_action": boolean,
     "off_session": _off_session,
     "payment_method": string,
@@ -133,16 +142,19 @@ _CONFIRM: dict[str, Kind] = {
     "return_url": string,
     "setup_future_usage": one_of("on_session", "off_session"),
     "shipping": _SHIPPING,
+    "payment_method_types": _no_longer,
     "use_stripe_sdk": boolean,
 }
 _INTENT: dict[str, Kind] = {
     **_META,
+    "allowed_payment_method_types": _CONFIRM["allowed_payment_method_types"],
     "amount": amount,
     "currency": currency,
     "customer": string,
     "description": string,
     "payment_method": string,
     "payment_method_data": _CONFIRM["payment_method_data"],
+    "payment_method_types": _no_longer,
     "receipt_email": email,
     "setup_future_usage": _CONFIRM["setup_future_usage"],
     "shipping": _SHIPPING,
@@ -160,7 +172,6 @@ _CREATE_INTENT: dict[str, Kind] = {
     "confirm": boolean,
     "confirmation_method": one_of("automatic", "manual"),
     "payment_method_options": _CARD_OPTIONS,
-    "payment_method_types": array(one_of("card")),
 }
 _CANCELED = one_of("duplicate", "fraudulent", "requested_by_customer", "abandoned")
 

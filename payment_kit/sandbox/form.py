@@ -46,6 +46,8 @@ def _insert(values: dict[str, Any], path: list[str], value: str, key: str) -> No
     for part, following in zip(path, [*path[1:], None], strict=True):
         name = part or str(len(values))
         if following is None:
+            if isinstance(values.get(name), dict):
+                raise invalid(key, f"Invalid parameter: {key} is both a value and a hash.")
             values[name] = value
             return
         inner = values.setdefault(name, {})

@@ -3,6 +3,8 @@
 from hashlib import blake2b
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# every byte to a letter: a little uneven, and ten times as fast as counting in base 62
+_LETTERS = bytes(ord(ALPHABET[byte % 62]) for byte in range(256))
 
 # object -> prefix and length of the part behind it, as in ids seen in Stripe's documentation
 SHAPES = {
@@ -23,14 +25,9 @@ SHAPES = {
 
 
 def text(length: int, *parts: object) -> str:
-    """`length` (at most 40) letters and digits that follow from `parts`."""
-    digest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=32).digest()
-    number = int.from_bytes(digest)
-    letters = []
-    for _ in range(length):
-        number, rest = divmod(number, 62)
-        letters.append(ALPHABET[rest])
-    return "".join(letters)
+    """`length` (at most 64) letters and digits that follow from `parts`."""
+    digest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=length).digest()
+    return digest.translate(_LETTERS).decode()
 
 
 def derive(kind: str, *parts: object) -> str:

@@ -41,7 +41,7 @@ _KIND_OF_PREFIX = {"ch": "charge", "re": "refund", "du": "dispute", "po": "payou
 
 def page(call: Call, kind: str, url: str, **fixed: Any) -> Row:
     """The page the call's parameters ask for; `fixed` adds equalities that come from the path."""
-    params = {name: value for name, value in call.params.items() if value is not None and value != []}
+    params = {name: value for name, value in call.params.items() if value not in (None, []) and name != "expand"}
     limit = params.pop("limit", PAGE_DEFAULT)
     if not 1 <= limit <= PAGE_MAX:
         raise invalid("limit", f"Invalid integer: limit must be between 1 and {PAGE_MAX}.", "parameter_invalid_integer")

@@ -37,9 +37,9 @@ def create_payment_intent(call: Call) -> Row:
     check_amount(params["amount"], params["currency"])
     if params.get("off_session") and not params.get("confirm"):
         raise invalid("off_session", "You can only use `off_session` when `confirm` is set to `true`.")
-    if params.get("payment_method_types") and params.get("automatic_payment_methods", {}).get("enabled"):
-        raise invalid("payment_method_types", "You may only specify one of these parameters: "
-                      "automatic_payment_methods, payment_method_types.")  # fmt: skip
+    if "allowed_payment_method_types" in params and "automatic_payment_methods" in params:
+        message = "You may only specify one of automatic_payment_methods and allowed_payment_method_types."
+        raise invalid("allowed_payment_method_types", message)
     customer = call.referenced("customer", "customer")
     row = _new(call, customer)
     method = _given_method(call, row)
@@ -60,14 +60,15 @@ def check_amount(amount: int, currency: str) -> None:
 
 def _new(call: Call, customer: Row | None) -> Row:
     params, id_ = call.params, call.new_id("payment_intent")
-    types = params.get("payment_method_types")
+    types = _allowed(params)
     automatic = None
-    if not types:
+    if types is None:
         given = params.get("automatic_payment_methods") or {"enabled": True}
         automatic = {"allow_redirects": given.get("allow_redirects") or "always", "enabled": given["enabled"]}
     return {
         "id": id_,
         "object": "payment_intent",
+        "allowed_payment_method_types": types,
         "amount": params["amount"],
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
@@ -94,7 +95,7 @@ def _new(call: Call, customer: Row | None) -> Row:
         "payment_method": None,
         "payment_method_configuration_details": None,
         "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
-        "payment_method_types": types or ["card"],
+        "payment_method_types": ["card"],
         "processing": None,
         "review": None,
         "shipping": shipping(params.get("shipping")),
@@ -104,6 +105,21 @@ def _new(call: Call, customer: Row | None) -> Row:
         "transfer_group": params.get("transfer_group"),
         **{name: params.get(name) for name in _COPIED},
     }
+
+
+def _allowed(params: dict[str, Any]) -> list[str] | None:
+    """The allowed types; those the sandbox does not have are left out as Stripe leaves out incompatible ones."""
+    types: list[str] | None = params.get("allowed_payment_method_types")
+    if types and "card" not in types:
+        message = "No valid payment method types for this Payment Intent: the sandbox has card only."
+        raise invalid("allowed_payment_method_types", message)
+    return types or None
+
+
+def _allow(call: Call) -> dict[str, Any]:
+    """What `allowed_payment_method_types` changes on an existing intent."""
+    types = _allowed(call.params)
+    return {"allowed_payment_method_types": types, "automatic_payment_methods": None} if types else {}
 
 
 def _given_method(call: Call, intent: Row) -> Row | None:
@@ -127,8 +143,8 @@ def update_payment_intent(call: Call) -> Row:
     given = params.keys() - {"expand"}
     if row["status"] not in CONFIRMABLE and not given <= CHANGEABLE_WHEN_DONE:
         raise _unexpected(row, f"This PaymentIntent could not be updated because it has a status of {row['status']}.")
-    plain = given - {"metadata", "shipping", "payment_method_data"}
-    changes: dict[str, Any] = {name: params[name] for name in plain}
+    plain = given - {"metadata", "shipping", "payment_method_data", "allowed_payment_method_types"}
+    changes: dict[str, Any] = {**_allow(call), **{name: params[name] for name in plain}}
     changes["metadata"] = merged(row, params)
     if "shipping" in params:
         changes["shipping"] = shipping(params["shipping"])
@@ -151,7 +167,7 @@ def confirm_payment_intent(call: Call) -> Row:
         )  # fmt: skip
     method = _given_method(call, row)
     plain = call.params.keys() & {"receipt_email", "setup_future_usage"}
-    changes: dict[str, Any] = {name: call.params[name] for name in plain}
+    changes: dict[str, Any] = {**_allow(call), **{name: call.params[name] for name in plain}}
     if "shipping" in call.params:
         changes["shipping"] = shipping(call.params["shipping"])
     if method is not None:

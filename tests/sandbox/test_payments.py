@@ -6,8 +6,6 @@ import stripe
 from payment_kit.sandbox import Sandbox
 from tests.sandbox.wire import CARD, ask, control, event_types, pay, rows
 
-CARD_ONLY: list[str] = ["card"]
-
 
 async def test_a_confirmed_card_payment_succeeds_and_its_net_is_the_amount_less_the_fee(
     stripe_client: stripe.StripeClient,
@@ -54,7 +52,7 @@ async def test_a_decline_is_a_card_error_with_its_codes_and_leaves_the_failed_ch
                 "currency": "usd",
                 "payment_method": f"pm_card_{card}",
                 "confirm": True,
-                "payment_method_types": CARD_ONLY,
+                "allowed_payment_method_types": ["card"],
             }
         )
     error = caught.value.error
@@ -103,7 +101,7 @@ async def test_a_partial_capture_settles_the_whole_and_reverses_the_rest(stripe_
             "payment_method": "pm_card_visa",
             "confirm": True,
             "capture_method": "manual",
-            "payment_method_types": CARD_ONLY,
+            "allowed_payment_method_types": ["card"],
         }
     )
     assert (intent.status, intent.amount_capturable) == ("requires_capture", 1000)
@@ -148,6 +146,12 @@ async def test_confirming_without_a_return_url_is_refused_when_redirects_are_all
     answer = await ask(sandbox, "POST", "/v1/payment_intents", data)
     assert (answer.status, answer.body["error"]["param"]) == (400, "return_url")
     assert await rows(sandbox, "payment_intent") == []
+
+
+async def test_payment_method_types_is_refused_as_stripe_does_since_endive(sandbox: Sandbox) -> None:
+    data = {"amount": "1000", "currency": "usd", "payment_method_types[]": "card"}
+    answer = await ask(sandbox, "POST", "/v1/payment_intents", data)
+    assert (answer.status, answer.body["error"]["code"]) == (400, "payment_method_types_no_longer_supported")
 
 
 @pytest.mark.parametrize(

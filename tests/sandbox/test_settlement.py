@@ -35,7 +35,10 @@ def play(sandbox: Sandbox, step: tuple[Any, ...]) -> None:
         case ("pay", currency, amount, card):
             data = {"amount": str(amount * 10), "currency": currency, "payment_method": f"pm_card_{card}"}
             memory.ask(
-                sandbox, "POST", "/v1/payment_intents", {**data, "confirm": "true", "payment_method_types[]": "card"}
+                sandbox,
+                "POST",
+                "/v1/payment_intents",
+                {**data, "confirm": "true", "allowed_payment_method_types[]": "card"},
             )
         case ("hold", currency, amount, percent):
             data = {
@@ -44,7 +47,7 @@ def play(sandbox: Sandbox, step: tuple[Any, ...]) -> None:
                 "payment_method": "pm_card_visa",
                 "confirm": "true",
             }
-            data |= {"payment_method_types[]": "card", "capture_method": "manual"}
+            data |= {"allowed_payment_method_types[]": "card", "capture_method": "manual"}
             _, intent = memory.ask(sandbox, "POST", "/v1/payment_intents", data)
             part = {"amount_to_capture": str(max(amount * percent // 100 * 10, 50))}
             memory.ask(sandbox, "POST", f"/v1/payment_intents/{intent['id']}/capture", part)

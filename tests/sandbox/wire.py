@@ -1,5 +1,6 @@
 """Plain HTTP to a sandbox, for what the SDK hides: raw parameters, headers, bodies."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ import orjson
 
 from payment_kit.sandbox import Sandbox
 
-CARD: dict[str, str] = {"payment_method_types[]": "card"}
+CARD: dict[str, str] = {"allowed_payment_method_types[]": "card"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ async def ask(
     sandbox: Sandbox,
     method: str,
     path: str,
-    data: Mapping[str, Any] | bytes | None = None,
+    data: Mapping[str, Any] | bytes | io.BytesIO | None = None,
     *,
     headers: Mapping[str, str] | None = None,
     key: str | None = None,
@@ -41,7 +42,7 @@ async def ask(
     ):
         raw = await response.read()
         body = orjson.loads(raw) if response.content_type == "application/json" else {}
-        return Answer(response.status, dict(response.headers), body, raw)
+        return Answer(response.status, response.headers, body, raw)
 
 
 async def control(sandbox: Sandbox, path: str, **body: Any) -> dict[str, Any]:

@@ -1,0 +1,88 @@
+"""What a cell shows: exact amounts, escaped text, no script, nothing fetched."""
+
+from itertools import pairwise
+
+import duckdb
+import pytest
+
+from payment_kit.errors import UsageProblem
+from payment_kit.finance import Break, Reconciliation, Status, parse_period, reconcile
+from payment_kit.finance.balances import Bridge
+from payment_kit.notebook import chart, check, params, table
+from payment_kit.notebook.bridge_chart import draw, steps
+from payment_kit.notebook.html import amount
+
+AUGUST = parse_period("2026-08")
+
+
+@pytest.fixture
+def result(books: duckdb.DuckDBPyConnection) -> Reconciliation:
+    return reconcile(books, AUGUST)
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "text"),
+    [(1234567, "usd", "12,345.67"), (-1234567, "jpy", "−1,234,567"), (-5, "kwd", "−0.005"), (0, "eur", "0.00")],
+)
+def test_an_amount_has_the_decimals_of_its_currency(minor: int, currency: str, text: str) -> None:
+    assert amount(minor, currency) == text
+
+
+def test_the_panel_names_every_control_and_currency(result: Reconciliation) -> None:
+    shown = check(result)._repr_html_()
+    assert all(f">{name}</span>" in shown for name in ("T1", "T2", "T3", "T4", "C1", "C2", "C3"))
+    assert all(f">{name}</th>" in shown for name in ("EUR", "JPY", "KWD", "USD"))
+    assert "All 25 controls pass" in shown
+
+
+def test_the_panel_says_by_how_much_a_control_is_off(books: duckdb.DuckDBPyConnection) -> None:
+    books.execute(
+        "update balance_transactions set net = net + 1 where id = "
+        "(select min(balance_transaction) from charges where currency = 'kwd')"
+    )
+    assert "off by −0.001" in check(reconcile(books, AUGUST)).text
+
+
+def test_the_bridge_starts_where_it_opens_and_ends_where_it_closes(result: Reconciliation) -> None:
+    for bridge in result.bridges:
+        drawn = steps(bridge)
+        assert (drawn[0].after, drawn[-1].after) == (bridge.opening, bridge.closing)
+        assert drawn[-2].after == bridge.closing
+        assert all(one.after == two.before for one, two in pairwise(drawn[:-1]))
+
+
+def test_every_currency_has_its_picture_with_exact_figures(result: Reconciliation) -> None:
+    text = chart(result).text
+    assert text.count("<svg") == len(result.bridges)
+    assert all(amount(one.closing, one.currency) in text for one in result.bridges)
+
+
+def test_a_bridge_of_nothing_can_be_drawn() -> None:
+    assert "<svg" in draw("usd", steps(Bridge("usd", 0, (), (), 0, 0)))
+
+
+def test_text_from_outside_is_escaped() -> None:
+    shown = table([{"currency": "usd", "note": "<script>alert(1)</script>"}], money=[]).text
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_totals_are_per_currency_and_over_rows_not_shown() -> None:
+    rows = [{"payout": f"po_{n}", "currency": c, "amount": 100} for c in ("jpy", "usd") for n in range(3)]
+    shown = table(rows, group="currency", rows_max=4).text
+    assert ("Total of 3" in shown, ">300<" in shown, ">3.00<" in shown) == (True, True, True)
+    assert "4 of 6 rows" in shown
+
+
+def test_a_break_shows_its_objects() -> None:
+    shown = table([Break("T1", "usd", 1, Status.FAIL, "why", "next", "txn_1", "po_1")], columns=["objects", "why"]).text
+    assert ("txn_1" in shown, "po_1" in shown) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"period": "soon"}, {"period": "2026-08", "currency": "USD"}, {"period": "2026-08", "account": "me"}]
+)
+def test_wrong_parameters_are_refused_by_name(wrong: dict[str, str]) -> None:
+    with pytest.raises(UsageProblem) as caught:
+        params(**wrong)
+    assert caught.value.field == list(wrong)[-1]

@@ -1,0 +1,272 @@
+"""Writes that happen once, however often they are asked for.
+
+A write is known by its request_id. Before Stripe is asked, a row in payment_kit.requests says that it runs; afterwards,
+in the transaction that mirrors Stripe's answer, the row takes the outcome. Whoever asks again
+
+* gets the stored outcome, an answer or a definite error, when the write is done;
+* is refused when it is another request under the same id (REQUEST_ID_REUSED);
+* is told to come back while someone else is at it (REQUEST_IN_PROGRESS);
+* takes over when that someone's lease is over, and repeats with the same idempotency key: Stripe answers as before.
+
+An outcome that is not known leaves the row free to be taken over at once. Once Stripe was asked, a write is brought to
+its end even if its caller has gone.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+import structlog
+
+from payment_kit.database.queries import sql
+from payment_kit.errors import Conflict, Declined, Problem, Refused, Unavailable, UsageProblem
+from payment_kit.mirror.order import Key
+from payment_kit.payments import outcomes
+from payment_kit.payments.mirroring import Mirror, Seen
+from payment_kit.payments.reading import Reader
+from payment_kit.stripe_gateway import StripeGateway
+
+Payload = dict[str, Any]
+Work = Callable[["Attempt"], Awaitable[Payload]]
+
+STRIPE_SECONDS_MAX = 40.0
+"""One try at a write asks Stripe for this long at most, its SDK's retries included."""
+LEASE_SECONDS = 50.0
+"""After a crash the write can be taken over; longer than a try can last."""
+DEADLINE_GRACE_SECONDS = 5.0
+"""How long past its caller's deadline a write may wait for Stripe: an outcome that is known is worth it."""
+KEY_LIFE_SECONDS = 23 * 3600
+"""Stripe keeps idempotency keys for at least 24 hours (docs.stripe.com/api/idempotent_requests)."""
+
+_CLAIM = sql("requests.claim")
+_READ = sql("requests.read")
+_PLAN = sql("requests.plan")
+_FINISH = sql("requests.finish")
+_RELEASE = sql("requests.release")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A write as its caller identified it: `id` (a checked UUID), the method's name, a hash of everything else in it,
+    and how many seconds the caller is going to wait (None: for ever)."""
+
+    id: str
+    method: str
+    digest: bytes
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer of a write; `replayed` when it was given before."""
+
+    payload: Payload
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    locked_until: datetime
+    plan: Payload | None
+
+
+class Attempt:
+    """One try at a write: asks Stripe under keys of its request_id and remembers what it answered."""
+
+    def __init__(self, writes: "Writes", request: Request) -> None:
+        self.seen = Seen()
+        self.abandoned = False
+        self.reached_stripe = False
+        self.plan: Payload | None = None
+        self._writes = writes
+        self._request = request
+
+    async def post(
+        self, path: str, params: Mapping[str, Any], *, step: str = "", changes: tuple[str, str] | None = None
+    ) -> Payload:
+        """POST to Stripe and return the answered object, canonical, with its client secret if it has one.
+
+        A write of several steps names each. `changes` is the object (its name, its id) that exists already.
+        """
+        if self.abandoned:
+            raise Unavailable("DEADLINE_EXCEEDED", "The caller left before Stripe was asked; nothing happened.")
+        before = await self._writes.mirror.standing(*changes) if changes else None
+        self.reached_stripe = True
+        key = idempotency_key(self._writes.account, self._request.id, step)
+        reply = await self._writes.gateway.request("post", path, params, idempotency_key=key)
+        payload = self.seen.add(reply, before=before)
+        return payload | {name: reply.body[name] for name in outcomes.SECRETS if name in reply.body}
+
+    async def look(self, path: str, params: Mapping[str, Any] | None = None) -> Payload:
+        """GET from Stripe; the answer is mirrored with the write."""
+        reply = await self._writes.gateway.request("get", path, params)
+        return self.seen.add(reply)
+
+    async def decide(self, plan: Callable[[], Awaitable[Payload]]) -> Payload:
+        """What a repetition has to send again exactly although it was read from elsewhere: computed once and kept."""
+        if self.plan is None:
+            self.plan = await plan()
+            await self._writes.keep_plan(self._request, self.plan)
+        return self.plan
+
+
+class Writes:
+    """Every write of one account in this process."""
+
+    def __init__(
+        self, reader: Reader, gateway: StripeGateway, *, livemode: bool, lease_seconds: float = LEASE_SECONDS
+    ) -> None:
+        self.account = reader.account
+        self.gateway = gateway
+        self.mirror = Mirror(reader, gateway, livemode)
+        self._reader = reader
+        self._lease_seconds = lease_seconds
+        self._running: set[asyncio.Task[Outcome]] = set()
+
+    async def once(self, request: Request, work: Work) -> Outcome:
+        """Do `work` unless it was done before, and return its outcome; raises the `Problem` it met, now or then.
+
+        A cancelled caller stops work that has not reached Stripe; what has is brought to its end behind his back.
+        """
+        attempt = Attempt(self, request)
+        task = asyncio.create_task(self._drive(request, attempt, work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            attempt.abandoned = True
+            raise
+
+    async def settle(self, seconds: float) -> bool:
+        """Wait until no write is under way, for a clean stop; False when some are left to their lease."""
+        if not self._running:
+            return True
+        _, left = await asyncio.wait(self._running, timeout=seconds)
+        return not left
+
+    async def keep_plan(self, request: Request, plan: Payload) -> None:
+        """Store what a repetition must send again."""
+        await self._execute(_PLAN, request, plan=orjson.dumps(plan))
+
+    async def _drive(self, request: Request, attempt: Attempt, work: Work) -> Outcome:
+        claim = await self._claim(request)
+        if isinstance(claim, Outcome):
+            return claim
+        attempt.plan = claim.plan
+        try:
+            outcome = await self._outcome(request, attempt, work)
+            refused = await self._finish(request, attempt, outcome)
+        except BaseException:
+            await self._release(request, claim)
+            raise
+        await self.mirror.read_again(refused)
+        if isinstance(outcome, Problem):
+            raise outcome
+        return Outcome(outcome, replayed=False)
+
+    async def _outcome(self, request: Request, attempt: Attempt, work: Work) -> Payload | Problem:
+        """The answer or the definite error; what is not known yet is raised."""
+        try:
+            return await self._work(request, attempt, work)
+        except Problem as problem:
+            if not outcomes.is_definite(problem):
+                raise
+            await self._learn_of_decline(attempt, problem)
+            return problem
+
+    async def _work(self, request: Request, attempt: Attempt, work: Work) -> Payload:
+        seconds = STRIPE_SECONDS_MAX
+        if request.seconds_left is not None:
+            seconds = min(seconds, request.seconds_left + DEADLINE_GRACE_SECONDS)
+        try:
+            async with asyncio.timeout(seconds):
+                return await work(attempt)
+        except TimeoutError:
+            if attempt.reached_stripe:
+                what = "Stripe did not answer in time. The write may or may not have happened."
+                raise Unavailable("STRIPE_OUTCOME_UNKNOWN", what) from None
+            raise Unavailable("DEADLINE_EXCEEDED", "The deadline passed before Stripe was asked.") from None
+
+    async def _claim(self, request: Request) -> _Claim | Outcome:
+        known = {"method": request.method, "request_hash": request.digest}
+        terms = {"lease_seconds": self._lease_seconds, "key_life_seconds": KEY_LIFE_SECONDS}
+        row = await self._fetch(_CLAIM, request, **known, **terms)
+        if row is None:
+            return await self._known(request, **known)
+        locked_until, plan, forgotten = row
+        claim = _Claim(locked_until, orjson.loads(plan) if plan else None)
+        if forgotten:
+            await self._release(request, claim)
+            raise Refused(
+                "STRIPE_OUTCOME_UNKNOWN",
+                "The outcome of this write was never learnt, and Stripe has forgotten its key since.",
+                next_step="Look in Stripe whether it happened; if it did not, send it with a new request_id.",
+            )
+        return claim
+
+    async def _known(self, request: Request, **known: Any) -> Outcome:
+        row = await self._fetch(_READ, request, **known)
+        state, outcome, same = row or ("running", None, True)
+        if not same:
+            what = f"request_id {request.id} was used for another request."
+            raise UsageProblem("REQUEST_ID_REUSED", what, field="request_id")
+        if state != "done":
+            what = "This request is being worked on."
+            raise Conflict("REQUEST_IN_PROGRESS", what, retry_after_seconds=0.25)
+        decoded = outcomes.decode(outcome)
+        if isinstance(decoded, Problem):
+            raise decoded
+        return Outcome(decoded, replayed=True)
+
+    async def _learn_of_decline(self, attempt: Attempt, problem: Problem) -> None:
+        """A declined payment leaves a payment intent and a failed charge; they are read back and mirrored."""
+        intent = problem.metadata.get("payment_intent")
+        if not isinstance(problem, Declined) or not intent:
+            return
+        try:
+            await attempt.look(f"/v1/payment_intents/{intent}", {"expand": ["latest_charge"]})
+        except Problem as trouble:
+            log.warning("declined_payment_not_read", payment_intent=intent, reason=trouble.reason)
+
+    async def _finish(self, request: Request, attempt: Attempt, outcome: Payload | Problem) -> Sequence[Key]:
+        """Mirror and store in one transaction; returns the objects to be read again."""
+        status, stored = outcomes.encode(outcome)
+        parameters = self._parameters(request, status_code=status, outcome=stored)
+        try:
+            async with self._reader.connection() as connection, connection.transaction():
+                refused = await self.mirror.write(connection, attempt.seen) if attempt.seen.states else ()
+                await connection.execute(_FINISH, parameters)
+        except Unavailable as problem:
+            what = f"Stripe has answered, but the answer could not be stored ({problem.reason})."
+            raise Unavailable("STRIPE_OUTCOME_UNKNOWN", what) from None
+        return refused
+
+    async def _release(self, request: Request, claim: _Claim) -> None:
+        try:
+            await self._execute(_RELEASE, request, locked_until=claim.locked_until)
+        except Problem as problem:
+            log.warning("request_not_released", request_id=request.id, reason=problem.reason)
+
+    async def _fetch(self, query: Any, request: Request, **more: Any) -> tuple[Any, ...] | None:
+        async with self._reader.connection() as connection:
+            cursor = await connection.execute(query, self._parameters(request, **more))
+            row: tuple[Any, ...] | None = await cursor.fetchone()
+            return row
+
+    async def _execute(self, query: Any, request: Request, **more: Any) -> None:
+        async with self._reader.connection() as connection:
+            await connection.execute(query, self._parameters(request, **more))
+
+    def _parameters(self, request: Request, **more: Any) -> dict[str, Any]:
+        return {"account_id": self.account, "request_id": request.id, **more}
+
+
+def idempotency_key(account: str, request_id: str, step: str = "") -> str:
+    """Stripe's Idempotency-Key of a write or of one of its steps; under Stripe's 255 characters."""
+    return f"pk-{account}-{request_id}" + (f"-{step}" if step else "")

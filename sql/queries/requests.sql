@@ -1,0 +1,46 @@
+-- name: requests.claim
+-- Take a write that nobody has begun, or whose lease is over. No row: look with requests.read.
+-- `plan` is what the earlier try had already settled; `forgotten` says that Stripe may have dropped its idempotency key.
+insert into payment_kit.requests as known (account_id, request_id, method, request_hash, state, locked_until)
+values (
+    %(account_id)s, %(request_id)s, %(method)s, %(request_hash)s, 'running',
+    now() + make_interval(secs => %(lease_seconds)s)
+)
+on conflict (account_id, request_id) do update set
+locked_until = excluded.locked_until
+where known.state = 'running'
+and known.locked_until <= now()
+and known.method = excluded.method
+and known.request_hash = excluded.request_hash
+returning locked_until, outcome as plan, created_at < now() - make_interval(secs => %(key_life_seconds)s) as forgotten;
+
+-- name: requests.read
+-- What is known of a write. `same` says whether it was the same request.
+select
+    state,
+    outcome,
+    method = %(method)s and request_hash = %(request_hash)s as same
+from payment_kit.requests
+where account_id = %(account_id)s and request_id = %(request_id)s;
+
+-- name: requests.plan
+-- Keep what a repetition must send again exactly, before Stripe is asked.
+update payment_kit.requests set outcome = %(plan)s
+where account_id = %(account_id)s and request_id = %(request_id)s and state = 'running';
+
+-- name: requests.finish
+-- Keep the outcome; the first one stays.
+update payment_kit.requests set
+    state = 'done',
+    status_code = %(status_code)s,
+    outcome = %(outcome)s,
+    finished_at = now()
+where account_id = %(account_id)s and request_id = %(request_id)s and state = 'running';
+
+-- name: requests.release
+-- Let the same request be tried again at once; only by who still holds it.
+update payment_kit.requests set locked_until = now()
+where account_id = %(account_id)s
+and request_id = %(request_id)s
+and state = 'running'
+and locked_until = %(locked_until)s;

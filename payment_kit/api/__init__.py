@@ -1,0 +1,1 @@
+"""The gRPC door: messages in and out, errors as google.rpc.Status, no business rule."""

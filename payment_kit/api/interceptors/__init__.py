@@ -1,0 +1,1 @@
+"""What happens around every call, whichever method it is: the observer is outside, the translator inside."""

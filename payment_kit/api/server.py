@@ -1,0 +1,134 @@
+"""The gRPC server: listens on loopback, answers health and reflection, stops without dropping calls."""
+
+import ipaddress
+import socket
+from types import TracebackType
+from typing import Self
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from payment_kit.api.interceptors.observe import observe
+from payment_kit.api.interceptors.translate import translate
+from payment_kit.api.interceptors.unary import UnaryInterceptor
+from payment_kit.api.services import Services, servicers
+from payment_kit.errors import UsageProblem
+
+CALLS_AT_ONCE_MAX = 1000
+MESSAGE_MARGIN_BYTES = 64 << 10
+"""What a message may be larger than the largest webhook body."""
+STOP_SECONDS = 10.0
+"""How long calls, and then writes whose callers have gone, may take to end when the server stops."""
+KEEPALIVE_MILLISECONDS = 60_000
+KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000
+CLIENT_PING_MILLISECONDS_MIN = 10_000
+
+
+class GrpcServer:
+    """A server on the running event loop: ``async with GrpcServer(services) as server: server.port``.
+
+    `port` 0 takes a free one. Raises `UsageProblem` BIND_INSECURE for a host that is not this machine's loopback, and
+    PORT_TAKEN when the port is in use.
+    """
+
+    def __init__(self, services: Services, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._services = services
+        self._host = _loopback(host)
+        self.port = port
+        self._health = HealthServicer()
+        self._names: list[str] = []
+        self._server = grpc.aio.server(
+            interceptors=[UnaryInterceptor(observe), UnaryInterceptor(translate)],
+            maximum_concurrent_rpcs=CALLS_AT_ONCE_MAX,
+            options=_options(services.intake.body_bytes_max + MESSAGE_MARGIN_BYTES),
+        )
+
+    @property
+    def address(self) -> str:
+        """``host:port`` as a client dials it."""
+        return _address(self._host, self.port)
+
+    async def start(self) -> int:
+        """Listen and answer; returns the port."""
+        for service in servicers(self._services):
+            service.register(service.servicer, self._server)
+            self._names.append(service.descriptor.full_name)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        known = [*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(known, self._server)
+        self.port = self._bind()
+        await self._server.start()
+        for name in self._names:
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return self.port
+
+    async def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Say NOT_SERVING, take no new calls, let the running ones and every write that reached Stripe end."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(seconds)
+        await self._services.desk.writes.settle(seconds)
+
+    async def wait(self) -> None:
+        """Returns when the server has stopped."""
+        await self._server.wait_for_termination()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def _bind(self) -> int:
+        # Asked first by a plain socket, because gRPC's core writes its own lines to stderr when it cannot bind.
+        if self.port and not _free(self._host, self.port):
+            raise _taken(self._host, self.port)
+        try:
+            return self._server.add_insecure_port(_address(self._host, self.port))
+        except RuntimeError:
+            raise _taken(self._host, self.port) from None
+
+
+def _loopback(host: str) -> str:
+    if host == "localhost":
+        return "127.0.0.1"
+    try:
+        if ipaddress.ip_address(host).is_loopback:
+            return host
+    except ValueError:
+        pass
+    raise UsageProblem("BIND_INSECURE", f"{host} is not a loopback address.")
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _taken(host: str, port: int) -> UsageProblem:
+    return UsageProblem("PORT_TAKEN", f"Port {port} of {host} is taken.")
+
+
+def _options(message_bytes_max: int) -> list[tuple[str, int]]:
+    return [
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", message_bytes_max),
+        ("grpc.max_send_message_length", message_bytes_max),
+        ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", CLIENT_PING_MILLISECONDS_MIN),
+    ]

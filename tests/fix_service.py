@@ -1,0 +1,155 @@
+"""The gRPC service on a real port, over a real database and the sandbox as its Stripe."""
+
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import psycopg
+import pytest
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from grpc_status._async import from_call
+from pydantic import SecretStr
+
+from payment_kit.api.server import GrpcServer
+from payment_kit.api.services import Services
+from payment_kit.database.connection import Pool
+from payment_kit.mirror.inbox import Inbox
+from payment_kit.mirror.intake import Intake
+from payment_kit.mirror.signature import sign
+from payment_kit.payments.desk import Desk, open_desk
+from payment_kit.sandbox import Sandbox
+from payment_kit.stripe_gateway import StripeGateway
+from payment_kit.v1.customer_pb2_grpc import CustomerServiceStub
+from payment_kit.v1.payment_intent_pb2_grpc import PaymentIntentServiceStub
+from payment_kit.v1.payment_method_pb2_grpc import PaymentMethodServiceStub
+from payment_kit.v1.price_pb2_grpc import PriceServiceStub
+from payment_kit.v1.product_pb2_grpc import ProductServiceStub
+from payment_kit.v1.refund_pb2_grpc import RefundServiceStub
+from payment_kit.v1.webhook_pb2_grpc import WebhookServiceStub
+
+if TYPE_CHECKING:
+    # The asynchronous stubs are types only.
+    from payment_kit.v1.customer_pb2_grpc import CustomerServiceAsyncStub
+    from payment_kit.v1.payment_intent_pb2_grpc import PaymentIntentServiceAsyncStub
+    from payment_kit.v1.payment_method_pb2_grpc import PaymentMethodServiceAsyncStub
+    from payment_kit.v1.price_pb2_grpc import PriceServiceAsyncStub
+    from payment_kit.v1.product_pb2_grpc import ProductServiceAsyncStub
+    from payment_kit.v1.refund_pb2_grpc import RefundServiceAsyncStub
+    from payment_kit.v1.webhook_pb2_grpc import WebhookServiceAsyncStub
+
+WEBHOOK_SECRET = "whsec_service_tests"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A client's view of a running service, and what stands behind it."""
+
+    server: GrpcServer
+    channel: grpc.aio.Channel
+    desk: Desk
+    sandbox: Sandbox
+    pool: Pool
+
+    @property
+    def customers(self) -> "CustomerServiceAsyncStub":
+        return CustomerServiceStub(self.channel)
+
+    @property
+    def products(self) -> "ProductServiceAsyncStub":
+        return ProductServiceStub(self.channel)
+
+    @property
+    def prices(self) -> "PriceServiceAsyncStub":
+        return PriceServiceStub(self.channel)
+
+    @property
+    def payment_methods(self) -> "PaymentMethodServiceAsyncStub":
+        return PaymentMethodServiceStub(self.channel)
+
+    @property
+    def payment_intents(self) -> "PaymentIntentServiceAsyncStub":
+        return PaymentIntentServiceStub(self.channel)
+
+    @property
+    def refunds(self) -> "RefundServiceAsyncStub":
+        return RefundServiceStub(self.channel)
+
+    @property
+    def webhooks(self) -> "WebhookServiceAsyncStub":
+        return WebhookServiceStub(self.channel)
+
+    def made(self, kind: str) -> list[dict[str, Any]]:
+        """The objects of a kind that the sandbox has."""
+        return list(self.sandbox.store.rows(kind))
+
+    async def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """What the database answers."""
+        async with self.pool.connection() as connection:
+            return await (await connection.execute(query.encode(), parameters)).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as a client reads it: the code and each detail of google.rpc.Status."""
+
+    code: grpc.StatusCode
+    text: str
+    reason: str
+    metadata: dict[str, str]
+    fields: tuple[str, ...]
+    retry: bool
+
+
+def new_id() -> str:
+    """A fresh request_id."""
+    return str(uuid.uuid4())
+
+
+def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, at: float | None = None) -> str:
+    """Stripe's signature header for `body`."""
+    return sign(body, secret, int(time.time() if at is None else at))
+
+
+async def failure(call: grpc.aio.UnaryUnaryCall[Any, Any]) -> Failure:
+    """How `call` failed; a test fails when it succeeds or when its status has no details."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    status: Any = await from_call(call)
+    assert status is not None, caught.value
+    info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+    retries = [detail.Unpack(retry) for detail in status.details if detail.Is(retry.DESCRIPTOR)]
+    assert [detail.Unpack(info) for detail in status.details if detail.Is(info.DESCRIPTOR)] == [True]
+    for detail in status.details:
+        if detail.Is(bad.DESCRIPTOR):
+            detail.Unpack(bad)
+    assert info.domain == "payment_kit"
+    return Failure(
+        caught.value.code(),
+        status.message,
+        info.reason,
+        dict(info.metadata),
+        tuple(violation.field for violation in bad.field_violations),
+        bool(retries),
+    )
+
+
+@pytest.fixture
+async def desk(pool: Pool, gateway: StripeGateway, sandbox: Sandbox) -> AsyncIterator[Desk]:
+    """A desk of the sandbox's account."""
+    opened = open_desk(pool, gateway, account=sandbox.account_id, livemode=False)
+    yield opened
+    assert await opened.writes.settle(10)
+
+
+@pytest.fixture
+async def service(pool: Pool, desk: Desk, sandbox: Sandbox, inbox: Inbox) -> AsyncIterator[Service]:
+    """A running service and a channel to it."""
+    intake = Intake(inbox, [SecretStr(WEBHOOK_SECRET)], livemode=False, body_bytes_max=64 << 10)
+    async with (
+        GrpcServer(Services(desk, intake)) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        yield Service(server, channel, desk, sandbox, pool)

@@ -111,6 +111,17 @@ def tied(states: Sequence[State]) -> list[State]:
     return [state for state in states if state.order == highest]
 
 
+def equal(one: Any, other: Any) -> bool:
+    """Equality in which a missing key and null are the same, as they are in ``previous_attributes``."""
+    if one is other:
+        return True
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return all(equal(one.get(key), other.get(key)) for key in one.keys() | other.keys())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return bool(one == other)
+
+
 def _with_tombstone(incoming: State, current: State) -> Verdict:
     if not current.deleted:
         return "newer"
@@ -140,15 +151,15 @@ def _last_of_tie(states: Sequence[State]) -> State | None:
 
 def _same(one: State, other: State) -> bool:
     """Equal content, and no room for an unseen state between the two."""
-    if not _equal(one.raw, other.raw):
+    if not equal(one.raw, other.raw):
         return False
-    return one.is_read or other.is_read or _equal(one.previous or {}, other.previous or {})
+    return one.is_read or other.is_read or equal(one.previous or {}, other.previous or {})
 
 
 def _follows(state: State, before: State) -> bool:
-    if not state.previous or _equal(state.raw, before.raw):
+    if not state.previous or equal(state.raw, before.raw):
         return False
-    return _equal(_undone(state.raw, state.previous), before.raw)
+    return equal(_undone(state.raw, state.previous), before.raw)
 
 
 def _undone(raw: Payload, previous: Payload) -> Payload:
@@ -159,14 +170,3 @@ def _undone(raw: Payload, previous: Payload) -> Payload:
         both = isinstance(value, Mapping) and isinstance(now, Mapping)
         result[name] = _undone(now, value) if both else value  # type: ignore[arg-type]
     return result
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Equality in which a missing key and null are the same, as they are in ``previous_attributes``."""
-    if one is other:
-        return True
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return all(_equal(one.get(key), other.get(key)) for key in one.keys() | other.keys())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    return bool(one == other)

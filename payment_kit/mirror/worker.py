@@ -73,6 +73,10 @@ class Tally:
         """The tally as it is now."""
         return Tally(Counter(self.outcomes), self.failed, self.refetched)
 
+    def plus(self, other: "Tally") -> "Tally":
+        """Both together."""
+        return Tally(self.outcomes + other.outcomes, self.failed + other.failed, self.refetched + other.refetched)
+
     def since(self, before: "Tally") -> "Tally":
         """What was done after `before`, an earlier copy."""
         outcomes = self.outcomes - before.outcomes

@@ -19,7 +19,7 @@ import psycopg
 from payment_kit.database.queries import sql
 from payment_kit.mirror.catalogue import CATALOGUE, StripeObject
 from payment_kit.mirror.normalise import previous_attributes
-from payment_kit.mirror.order import Key, State, compare, latest, tied
+from payment_kit.mirror.order import Key, State, compare, equal, latest, tied
 
 Outcome = Literal["applied", "stale", "unchanged", "undecided"]
 Connection = psycopg.AsyncConnection[Any]
@@ -140,7 +140,8 @@ def _break_tie(current: State, group: Sequence[State], chosen: State) -> _Decisi
     winner = latest(group)
     if winner is None:
         return _Decision("undecided", current, Undecided(current.object, current.id, current.event, current.time))
-    if winner.event == current.event:
+    stored = next((state for state in group if state.event == current.event), current)
+    if winner.event == current.event or equal(winner.raw, stored.raw):
         return _Decision("unchanged" if chosen.is_read else "stale", current)
     return _Decision("applied", winner)
 

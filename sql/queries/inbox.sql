@@ -132,3 +132,27 @@ where account_id = %(account_id)s::text and (outcome is null or outcome = 'dead'
 select extract(epoch from min(created))::bigint
 from payment_kit.inbox
 where account_id = %(account_id)s::text and (outcome is null or outcome = 'dead');
+
+-- name: inbox.deliveries
+-- Stored events and their deliveries, by outcome.
+select
+    coalesce(outcome, 'waiting'),
+    count(*),
+    sum(deliveries)::bigint
+from payment_kit.inbox
+where account_id = %(account_id)s::text
+group by 1
+order by 1;
+
+-- name: inbox.untried_before
+-- Does an event before this moment of Stripe's time wait for its first attempt?
+select exists(
+    select 1
+    from payment_kit.inbox
+    where
+        account_id = %(account_id)s::text
+        and outcome is null
+        and attempts = 0
+        and available_at <= now()
+        and created < to_timestamp(%(before)s::bigint)
+);

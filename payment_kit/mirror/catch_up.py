@@ -1,0 +1,132 @@
+"""Catch-up: what webhooks did not bring, from Stripe's list of events, which goes back 30 days.
+
+The events since the last catch-up (with an overlap) are compared with the inbox; missing ones are stored there and take
+the ordinary way. A gap the list cannot bridge, or a first run, is bridged by a backfill. Afterwards the mirror is
+complete through the moment the list was asked for, unless an event is still waiting or dead: then through that event.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+
+from payment_kit.database.connection import Pool
+from payment_kit.database.queries import sql
+from payment_kit.mirror.accounts import Account
+from payment_kit.mirror.backfill import Report, backfill
+from payment_kit.mirror.inbox import Inbox, envelope
+from payment_kit.mirror.settlement import Settlement, pull_settlement
+from payment_kit.mirror.worker import Tally, Worker
+from payment_kit.stripe_gateway.gateway import StripeGateway
+
+STREAM = "events"
+DAY = 24 * 3600
+LIST_SECONDS_MAX = 29 * DAY
+"""Stripe lists events of the last 30 days; a day is left for the reading itself."""
+OVERLAP_SECONDS = 3600
+WINDOW_SECONDS = 5 * DAY
+OTHERS_SECONDS_MAX = 10.0
+OTHERS_POLL_SECONDS = 0.05
+
+_POSITION = sql("sync.position")
+_COMPLETE = sql("sync.complete")
+_UNTRIED_BEFORE = sql("inbox.untried_before")
+_FIRST_UNAPPLIED = sql("inbox.first_unapplied")
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """What a catch-up found: events listed, those that had never reached us, what the worker made of everything due,
+    whether a backfill was needed, what settlement brought, and Unix seconds through which the mirror is complete."""
+
+    seen: int
+    missing: int
+    backfilled: bool
+    applied: Tally
+    settlement: Settlement
+    complete_through: int
+
+
+async def catch_up(
+    gateway: StripeGateway,
+    pool: Pool,
+    account: Account,
+    *,
+    worker: Worker | None = None,
+    progress: Report | None = None,
+    seen_so_far: Callable[[int], None] | None = None,
+) -> CatchUp:
+    """Bring the mirror up to Stripe's present; safe to repeat and to run beside live webhooks.
+
+    Raises the gateway's problems; what was stored before is kept, and completeness is claimed only for what was read.
+    """
+    worker = worker or Worker(pool, gateway, account.id)
+    inbox = Inbox(pool, account.id)
+    now = (await gateway.page("/v1/events", {"limit": 1})).server_time
+    since = await _complete_through(pool, account.id)
+    gap = since is None or now - since > LIST_SECONDS_MAX
+    if gap:
+        await backfill(gateway, pool, account, progress=progress)
+    start = now - LIST_SECONDS_MAX if since is None or gap else since - OVERLAP_SECONDS
+    applied, seen, missing, through = Tally(), 0, 0, start
+    while True:
+        end = through + WINDOW_SECONDS
+        window = {"gte": through} if end >= now else {"gte": through, "lt": end}
+        listed, stored, asked = await _store_window(gateway, inbox, window)
+        seen, missing = seen + listed, missing + stored
+        if seen_so_far is not None:
+            seen_so_far(seen)
+        applied = applied.plus(await _apply(pool, worker, account.id, min(end, now)))
+        through = asked if end >= now else end
+        if not gap or end >= now:
+            await _claim_complete(pool, account.id, through, stored)
+        if end >= now:
+            break
+    settlement = await pull_settlement(gateway, pool, account)
+    return CatchUp(seen, missing, gap, applied, settlement, await _complete_through(pool, account.id) or 0)
+
+
+async def _store_window(gateway: StripeGateway, inbox: Inbox, created: dict[str, int]) -> tuple[int, int, int]:
+    """Store the missing events of one window; returns (listed, missing, order time of the first page's request)."""
+    listed = missing = 0
+    asked: int | None = None
+    async for page in gateway.list("/v1/events", {"created": created}):
+        asked = page.server_time if asked is None else asked
+        missing += await inbox.store_missing([envelope(orjson.dumps(event)) for event in page.data], "catch_up")
+        listed += len(page.data)
+    assert asked is not None, "a list has at least one page"
+    return listed, missing, asked
+
+
+async def _apply(pool: Pool, worker: Worker, account_id: str, before: int) -> Tally:
+    """Apply what is due; events another worker holds at the moment are waited for, a bounded time."""
+    applied = await worker.drain()
+    deadline = time.monotonic() + OTHERS_SECONDS_MAX
+    while time.monotonic() < deadline and await _others_work(pool, account_id, before):
+        await asyncio.sleep(OTHERS_POLL_SECONDS)
+        applied = applied.plus(await worker.drain())
+    return applied
+
+
+async def _others_work(pool: Pool, account_id: str, before: int) -> bool:
+    async with pool.connection() as connection:
+        parameters = {"account_id": account_id, "before": before}
+        row = await (await connection.execute(_UNTRIED_BEFORE, parameters)).fetchone()
+    return bool(row and row[0])
+
+
+async def _claim_complete(pool: Pool, account_id: str, through: int, missing: int) -> None:
+    async with pool.connection() as connection:
+        row = await (await connection.execute(_FIRST_UNAPPLIED, {"account_id": account_id})).fetchone()
+        unapplied = row[0] if row else None
+        through = through if unapplied is None else min(through, unapplied)
+        parameters = {"account_id": account_id, "stream": STREAM, "complete_through": through, "objects": missing}
+        await connection.execute(_COMPLETE, parameters)
+
+
+async def _complete_through(pool: Pool, account_id: str) -> int | None:
+    async with pool.connection() as connection:
+        row = await (await connection.execute(_POSITION, {"account_id": account_id, "stream": STREAM})).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,111 @@
+"""Where the money went: balance transactions, which have no webhook, and what each payout pays out.
+
+Both are pulled. A transaction changes once after it was made, from pending to available, so the pull goes back to the
+oldest one still pending. A payout's list is final once Stripe says its reconciliation is completed
+(docs.stripe.com/payouts/reconciliation); before that it is not asked for.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from payment_kit.database.connection import Pool
+from payment_kit.database.queries import sql
+from payment_kit.mirror.accounts import Account
+from payment_kit.mirror.backfill import write_page
+from payment_kit.mirror.catalogue import CATALOGUE
+from payment_kit.stripe_gateway.gateway import Page, StripeGateway
+
+STREAM = "balance_transactions"
+OVERLAP_SECONDS = 24 * 3600
+PAYOUTS_AT_ONCE = 4
+PENDING_SECONDS_MAX = 35 * 24 * 3600
+
+_POSITION = sql("sync.position")
+_COMPLETE = sql("sync.complete")
+_OLDEST_PENDING = sql("sync.oldest_pending_transaction")
+_PAYOUTS_TO_ITEMISE = sql("sync.payouts_to_itemise")
+_LINK_PAYOUT = sql("sync.link_payout")
+_ITEMISED = sql("sync.itemised")
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What one pull did: transactions read, those of them new or changed, payouts itemised."""
+
+    transactions: int
+    changed: int
+    payouts: int
+
+
+async def pull_settlement(gateway: StripeGateway, pool: Pool, account: Account) -> Settlement:
+    """Bring balance transactions and payout items up to date. Idempotent; raises the gateway's problems."""
+    transactions, changed = await pull_balance_transactions(gateway, pool, account)
+    return Settlement(transactions, changed, await itemise_payouts(gateway, pool, account))
+
+
+async def pull_balance_transactions(gateway: StripeGateway, pool: Pool, account: Account) -> tuple[int, int]:
+    """Read the transactions made since the last pull and those that were pending; returns (read, changed).
+
+    The stream is complete through the moment the first page was asked for.
+    """
+    key = {"account_id": account.id, "stream": STREAM}
+    since = await _pull_from(pool, account.id)
+    read = changed = 0
+    started: int | None = None
+    params = {} if since is None else {"created": {"gte": since}}
+    async for page in gateway.list(CATALOGUE["balance_transaction"].path, params):
+        started = page.server_time if started is None else started
+        async with pool.connection() as connection:
+            changed += await write_page(connection, account, page)
+        read += len(page.data)
+    async with pool.connection() as connection:
+        await connection.execute(_COMPLETE, key | {"complete_through": started, "objects": changed})
+    return read, changed
+
+
+async def itemise_payouts(gateway: StripeGateway, pool: Pool, account: Account) -> int:
+    """Read what each completed automatic payout pays out, once; returns how many payouts were itemised."""
+    async with pool.connection() as connection:
+        rows = await (await connection.execute(_PAYOUTS_TO_ITEMISE, {"account_id": account.id})).fetchall()
+    gate = asyncio.Semaphore(PAYOUTS_AT_ONCE)
+
+    async def itemise(payout_id: str) -> bool:
+        async with gate:
+            return await _itemise(gateway, pool, account, payout_id)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(itemise(row[0])) for row in rows]
+    return sum(task.result() for task in tasks)
+
+
+async def _itemise(gateway: StripeGateway, pool: Pool, account: Account, payout_id: str) -> bool:
+    pages = [page async for page in gateway.list(CATALOGUE["balance_transaction"].path, {"payout": payout_id})]
+    # The payout's own transaction is always there; an empty list is one Stripe has not made yet.
+    if not any(page.data for page in pages):
+        return False
+    await _store_items(pool, account, payout_id, pages)
+    return True
+
+
+async def _store_items(pool: Pool, account: Account, payout_id: str, pages: list[Page]) -> None:
+    ids = [transaction["id"] for page in pages for transaction in page.data]
+    key = {"account_id": account.id, "payout_id": payout_id}
+    async with pool.connection() as connection, connection.transaction():
+        for page in pages:
+            await write_page(connection, account, page)
+        await connection.execute(_LINK_PAYOUT, key | {"balance_transaction_ids": ids})
+        await connection.execute(_ITEMISED, key | {"items": len(ids)})
+
+
+async def _pull_from(pool: Pool, account_id: str) -> int | None:
+    """Unix seconds to list from; None for everything, when no pull was finished yet."""
+    async with pool.connection() as connection:
+        row = await (await connection.execute(_POSITION, {"account_id": account_id, "stream": STREAM})).fetchone()
+        if row is None or row[0] is None:
+            return None
+        since = row[0] - PENDING_SECONDS_MAX
+        pending = await (
+            await connection.execute(_OLDEST_PENDING, {"account_id": account_id, "since": since})
+        ).fetchone()
+    oldest = pending[0] if pending and pending[0] is not None else row[0]
+    return int(min(oldest, row[0] - OVERLAP_SECONDS))

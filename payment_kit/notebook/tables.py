@@ -27,27 +27,28 @@ _WORDS = {
 def table(
     rows: Sequence[Row] | Sequence[Break],
     *,
-    columns: Sequence[str] = (),
-    money: Sequence[str] = ("amount",),
+    columns: str = "",
+    money: str = "amount",
     group: str = "",
     empty: str = "Nothing to show.",
     rows_max: int = ROWS_MAX,
 ) -> Html:
-    """Rows (dictionaries or breaks) as HTML; `money` columns are minor units of the row's ``currency``.
+    """Rows (dictionaries or breaks) as HTML; `columns` and `money` are names separated by spaces.
 
-    The column ``objects`` stands for a break's ids. With `group="currency"` every currency has a part of its own with
-    totals; amounts of different currencies are never added. At most `rows_max` rows are shown and the caption says how
-    many there are; the exported files hold every one.
+    `money` columns are minor units of the row's ``currency``; the column ``objects`` stands for a break's ids. With
+    `group="currency"` every currency has a part of its own with totals: amounts of different currencies are never added.
+    At most `rows_max` rows are shown and the caption says how many there are; the exported files hold every one.
     """
     plain: list[Row] = [_row(one) for one in rows]
     if not plain:
         return Html(f'<p class="soft">{escape(empty)}</p>', empty)
-    names = [name for name in columns or plain[0] if name != group]
-    head = "".join(f"<th{_class(name, money)}>{escape(_title(name))}</th>" for name in names)
+    names = [name for name in columns.split() or plain[0] if name != group]
+    amounts = money.split()
+    head = "".join(f"<th{_class(name, amounts)}>{escape(_title(name))}</th>" for name in names)
     shown = plain[:rows_max]
     parts = {row[group]: None for row in shown} if group else {None: None}
     body = "".join(
-        _part(str(part or ""), [row for row in shown if not group or row[group] == part], plain, names, money)
+        _part(str(part or ""), [row for row in shown if not group or row[group] == part], plain, names, amounts)
         for part in parts
     )
     dense = ' class="dense"' if len(names) > DENSE_FROM else ""

@@ -1,5 +1,6 @@
 """A run end to end: a real kernel on a real database, and everything a finance team gets from it."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -17,8 +18,11 @@ import psycopg
 import pytest
 
 from payment_kit.config import Settings, load
+from payment_kit.database.embedded import embedded
+from payment_kit.database.migrations import migrate
 from payment_kit.errors import Problem
 from payment_kit.runs import Progress, RunResult, run
+from tests.fix_books import Ledger, into_postgres
 
 NB: Any = nbformat.v4
 NAME = "reconcile/payouts"
@@ -93,6 +97,25 @@ def assert_tells_no_secret(result: RunResult, dsn: str) -> None:
         assert dsn.encode() not in data, path.name
         assert str(result.folder.parents[5]).encode() not in data, path.name
         assert not re.search(rb"(sk|rk)_(test|live)_|whsec_|://[^/\s]+:[^/\s]+@", data), path.name
+
+
+def test_the_embedded_database_is_found_by_its_home(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With two notebooks' worth of defaults: no parameter, no DATABASE_URL, as in JupyterLab after the demo."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    tmp_path.chmod(0o755)
+    with embedded(tmp_path / "home", options={"fsync": "off"}) as dsn:
+        migrate(dsn)
+        into_postgres(dsn, ledger)
+        result = run(NAME, {}, load(home=tmp_path / "home"))
+    assert (result.status, result.summary["parameters"]["period"]) == ("PASS", "2026-08")
+
+
+async def test_a_run_can_be_awaited_from_a_thread(tmp_path: Path, book: Path) -> None:
+    write(book, "own", "1 + 1")
+    result = await asyncio.to_thread(run, "own", {}, load(home=tmp_path / "home"), folder=book)
+    assert result.exit_code == 0
 
 
 def test_one_changed_unit_fails_and_the_report_names_it(seeded: str, tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 import time
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import grpc
-import psycopg
 import pytest
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2
 from grpc_status._async import from_call
 from pydantic import SecretStr
 
@@ -147,6 +147,13 @@ async def desk(pool: Pool, gateway: StripeGateway, sandbox: Sandbox) -> AsyncIte
 @pytest.fixture
 async def service(pool: Pool, desk: Desk, sandbox: Sandbox, inbox: Inbox) -> AsyncIterator[Service]:
     """A running service and a channel to it."""
+    async with running(desk, inbox, sandbox, pool) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def running(desk: Desk, inbox: Inbox, sandbox: Sandbox, pool: Pool) -> AsyncIterator[Service]:
+    """The same for a test that brings its own parts."""
     intake = Intake(inbox, [SecretStr(WEBHOOK_SECRET)], livemode=False, body_bytes_max=64 << 10)
     async with (
         GrpcServer(Services(desk, intake)) as server,

@@ -1,0 +1,177 @@
+"""The server: loopback only, health, reflection, every method there, calm in trouble."""
+
+import io
+import json
+import logging
+import socket
+from collections.abc import Iterator
+from typing import Any, cast
+
+import grpc
+import pytest
+import structlog
+from google.protobuf import descriptor_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from payment_kit.api.server import GrpcServer
+from payment_kit.api.services import Services, servicers
+from payment_kit.errors import UsageProblem
+from payment_kit.mirror.inbox import Inbox
+from payment_kit.mirror.intake import Intake
+from payment_kit.payments import customers
+from payment_kit.payments.desk import Desk
+from payment_kit.resources import PACKAGE
+from payment_kit.telemetry.logs import configure
+from payment_kit.v1.customer_pb2 import CreateCustomerRequest, GetCustomerRequest
+from payment_kit.v1.customer_pb2_grpc import CustomerServiceStub
+
+from ..fix_service import Service, failure, new_id
+from . import calls
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.fixture
+def services(desk: Desk, inbox: Inbox) -> Services:
+    return Services(desk, Intake(inbox, (), livemode=False))
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level, stream = list(root.handlers), root.level, io.StringIO()
+    configure(stream=stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_every_method_of_the_contract_is_implemented(services: Services) -> None:
+    contract = descriptor_pb2.FileDescriptorSet.FromString((PACKAGE / "v1" / "payment_kit.binpb").read_bytes())
+    promised = {
+        f"{file.package}.{service.name}/{method.name}"
+        for file in contract.file
+        if file.package == "payment_kit.v1"
+        for service in file.service
+        for method in service.method
+    }
+
+    implemented = {
+        f"{service.descriptor.full_name}/{method.name}"
+        for service in servicers(services)
+        for method in service.descriptor.methods
+        if method.name in vars(type(service.servicer))
+    }
+
+    assert implemented == promised
+    assert promised
+
+
+async def test_health_is_told_per_service(service: Service) -> None:
+    health: Any = health_pb2_grpc.HealthStub(service.channel)
+
+    for name in ("", "payment_kit.v1.CustomerService", "payment_kit.v1.WebhookService"):
+        answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
+        assert answer.status == SERVING
+
+
+async def test_reflection_lists_the_services(service: Service) -> None:
+    channel: Any = service.channel
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+    stream = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+
+    answer = await stream.read()
+
+    names = {found.name for found in answer.list_services_response.service}
+    assert {"payment_kit.v1.PaymentIntentService", "grpc.health.v1.Health"} <= names
+    assert sum(name.startswith("payment_kit.v1.") for name in names) == 7
+    stream.cancel()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.com"])
+def test_it_never_listens_beyond_loopback(host: str) -> None:
+    with pytest.raises(UsageProblem) as caught:
+        GrpcServer(cast("Services", None), host=host)
+
+    assert caught.value.reason == "BIND_INSECURE"
+
+
+async def test_a_taken_port_is_said_to_be_taken(services: Services) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(UsageProblem) as caught:
+            await GrpcServer(services, port=other.getsockname()[1]).start()
+
+    assert caught.value.reason == "PORT_TAKEN"
+
+
+async def test_two_servers_cannot_share_a_port(services: Services) -> None:
+    async with GrpcServer(services) as first:
+        with pytest.raises(UsageProblem) as caught:
+            await GrpcServer(services, port=first.port).start()
+
+    assert caught.value.reason == "PORT_TAKEN"
+
+
+async def test_localhost_and_ipv6_loopback_are_this_machine(services: Services) -> None:
+    assert GrpcServer(services, host="localhost", port=1).address == "127.0.0.1:1"
+    assert GrpcServer(services, host="::1", port=1).address == "[::1]:1"
+
+
+async def test_after_a_stop_no_call_is_answered_and_health_says_so_before(services: Services) -> None:
+    server = GrpcServer(services)
+    await server.start()
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest(service="payment_kit.v1.CustomerService"))
+        assert (await watch.read()).status == SERVING
+        await server.stop(0.2)
+
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        with pytest.raises(grpc.aio.AioRpcError):
+            await CustomerServiceStub(channel).GetCustomer(GetCustomerRequest(id="cus_1"), timeout=1)
+
+
+async def test_what_nobody_foresaw_is_internal_and_its_details_stay_in_the_log(
+    service: Service, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    async def broken(_desk: Desk, _id: str) -> None:
+        raise RuntimeError("the detail")
+
+    monkeypatch.setattr(customers, "get", broken)
+
+    failed = await failure(service.customers.GetCustomer(GetCustomerRequest(id="cus_1")))
+
+    assert (failed.code, failed.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert "detail" not in failed.text
+    assert "the detail" in log.getvalue()
+
+
+async def test_each_call_is_one_line_without_personal_data(service: Service, log: io.StringIO) -> None:
+    request_id = new_id()
+    await service.customers.CreateCustomer(
+        CreateCustomerRequest(request_id=request_id, email="jo@example.com", name="Jo Doe")
+    )
+    await failure(service.customers.GetCustomer(GetCustomerRequest(id="cus_unknown")))
+
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    told = [(line["method"], line["code"], line["request_id"]) for line in lines if line["event"] == "call"]
+    assert told == [
+        ("/payment_kit.v1.CustomerService/CreateCustomer", "OK", request_id),
+        ("/payment_kit.v1.CustomerService/GetCustomer", "NOT_FOUND", ""),
+    ]
+    assert all(line["ms"] > 0 for line in lines if line["event"] == "call")
+    assert "Jo Doe" not in log.getvalue()
+    assert "jo@example.com" not in log.getvalue()
+
+
+async def test_while_the_database_is_away_reads_are_unavailable(service: Service) -> None:
+    created = await calls.customer(service)
+    await service.pool.close()
+
+    failed = await failure(service.customers.GetCustomer(GetCustomerRequest(id=created.id)))
+
+    assert (failed.code, failed.reason) == (grpc.StatusCode.UNAVAILABLE, "DATABASE_UNREACHABLE")

@@ -112,7 +112,17 @@ def test_no_charge_is_refunded_beyond_its_capture(history: list[tuple[Any, ...]]
 
 @pytest.mark.parametrize(
     ("amount", "currency", "fee"),
-    [(1000, "usd", 59), (50, "usd", 31), (1017, "eur", 54), (1000, "jpy", 59), (10_000, "kwd", 390), (50, "kwd", 50)],
+    [
+        (1000, "usd", 59),
+        (500, "eur", 40),
+        (1018, "usd", 60),
+        (1000, "kwd", 130),
+        (50, "usd", 31),
+        (1017, "eur", 54),
+        (1000, "jpy", 59),
+        (10_000, "kwd", 390),
+        (50, "kwd", 50),
+    ],
 )
 def test_the_fee_is_rounded_half_up_and_never_more_than_the_amount(amount: int, currency: str, fee: int) -> None:
     assert charge_fee(amount, currency) == fee

@@ -229,7 +229,8 @@ CATALOGUE: Mapping[str, StripeObject] = {
             "disputes",
             _columns(
                 "amount:bigint currency status reason charge:ref payment_intent:ref is_charge_refundable:boolean "
-                "evidence_due_by:time=evidence_details.due_by network_reason_code metadata:json created:time"
+                "evidence_due_by:time=evidence_details.due_by "
+                "network_reason_code=payment_method_details.card.network_reason_code metadata:json created:time"
             ),
             progress=_dispute_progress,
         ),

@@ -134,7 +134,7 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @given(histories(), st.randoms(use_true_random=False))
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_any_order_of_arrival_ends_in_the_last_state(history: list[dict[str, Any]], rng: random.Random) -> None:
     """Applied one by one; an undecided arrival is fetched again, which shows the truth of that moment: the end."""
     states = [state(each["data"]["object"], each["type"], **_fields(each)) for each in history]
@@ -153,7 +153,7 @@ def test_any_order_of_arrival_ends_in_the_last_state(history: list[dict[str, Any
 
 
 @given(histories(), st.randoms(use_true_random=False))
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_a_whole_second_at_once_is_never_decided_wrongly(history: list[dict[str, Any]], rng: random.Random) -> None:
     states = [state(each["data"]["object"], each["type"], **_fields(each)) for each in history]
     found = latest(rng.sample(states, len(states)))

@@ -41,17 +41,19 @@ def main(state: Path) -> int:
         if server is None:
             return 1
         child: subprocess.Popen[bytes] | None = None
+        pid: int | None = None
         try:
             if not servers.ready(server.data):
                 child = servers.start(server)
+            pid = servers.running(server.data)
             _say_ready()
-            _watch(server, child, descriptor)
+            _watch(server, child, pid, descriptor)
         except Problem as problem:
             print(json.dumps({"reason": problem.reason, "what": problem.what}), flush=True)
-            _stop(server)
+            _stop(server, pid)
             return 1
         except _Stopped:
-            _stop(server)
+            _stop(server, pid)
     return 0
 
 
@@ -64,22 +66,20 @@ class _Stopped(Exception):
     """SIGTERM: the machine shuts down or an operator stops us."""
 
 
-def _watch(server: servers.Server, child: subprocess.Popen[bytes] | None, descriptor: int) -> None:
-    restarts, pid = 0, servers.running(server.data)
+def _watch(server: servers.Server, child: subprocess.Popen[bytes] | None, pid: int | None, descriptor: int) -> None:
+    restarts = 0
     while True:
         time.sleep(TICK_SECONDS)
         if child is not None:
             child.poll()  # reap it if it died
         if _removed(server.state / KEEPER, descriptor):
-            if pid is not None:
-                servers.abandon(pid, server.data)
-            _stop(server)
+            _stop(server, pid)
             return
         pid = servers.running(server.data, pid)
         if lease.unused(server.state / LEASE):
             with lease.exclusive(server.state / MUTEX):
                 if lease.unused(server.state / LEASE):
-                    _stop(server)
+                    _stop(server, pid)
                     # before the mutex, so that whoever waits for it sees no keeper
                     fcntl.flock(descriptor, fcntl.LOCK_UN)
                     return
@@ -91,8 +91,10 @@ def _watch(server: servers.Server, child: subprocess.Popen[bytes] | None, descri
             pid = child.pid
 
 
-def _stop(server: servers.Server) -> None:
+def _stop(server: servers.Server, pid: int | None) -> None:
     servers.stop(server.data)
+    if pid is not None:
+        servers.abandon(pid, server.data)
     servers.remove_socket(server.socket)
     if server.socket.is_dir():
         server.socket.rmdir()

@@ -151,7 +151,7 @@ def remove_socket(folder: Path) -> None:
 
 
 def abandon(pid: int, data: Path) -> None:
-    """Stop, at once, the server whose data folder was deleted; its pid file went with it."""
+    """Stop, at once, a server that still runs because its data folder and with it its pid file were deleted."""
     if _is_postmaster(pid, data):
         os.kill(pid, signal.SIGQUIT)
 

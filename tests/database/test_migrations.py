@@ -85,6 +85,12 @@ def test_a_failing_file_leaves_nothing_and_keeps_what_came_before(empty_database
     assert pending(empty_database, migrations=folder) == ["0002_bad"]
 
 
+def test_a_file_and_its_entry_in_the_ledger_are_one(empty_database: str, files: Writer) -> None:
+    with pytest.raises(Broken, match="0001_orders failed"):
+        migrate(empty_database, migrations=files(m0001_orders=ONE + "drop table payment_kit.schema_migrations;"))
+    assert tables(empty_database) == []
+
+
 def test_processes_that_migrate_at_once_take_turns(empty_database: str, files: Writer) -> None:
     folder = files(m0001_orders=ONE + "select pg_sleep(0.3);", m0002_notes=TWO)
     applied: list[list[str]] = []

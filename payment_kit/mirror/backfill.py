@@ -5,7 +5,6 @@ wrote. A stream that was read to its end is complete through the moment its list
 an event.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from payment_kit.database.connection import Pool
 from payment_kit.database.queries import sql
 from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.catalogue import CATALOGUE, StripeObject
+from payment_kit.mirror.concurrently import each
 from payment_kit.mirror.normalise import read_states
 from payment_kit.mirror.writer import Connection, write
 from payment_kit.stripe_gateway.gateway import API_VERSION, Page, StripeGateway
@@ -60,18 +60,14 @@ async def backfill(
     entries = [CATALOGUE[name] for name in objects or CATALOGUE]
     parents = {entry.list_per for entry in entries if entry.list_per} - {entry.name for entry in entries}
     entries = [*(CATALOGUE[name] for name in sorted(parents)), *entries]
-    gate = asyncio.Semaphore(STREAMS_AT_ONCE)
+
+    async def read(entry: StripeObject) -> Progress:
+        return await _Stream(gateway, pool, account, entry, progress or (lambda _progress: None)).read()
+
     done: dict[str, Progress] = {}
 
-    async def read(entry: StripeObject) -> None:
-        async with gate:
-            stream = _Stream(gateway, pool, account, entry, progress or (lambda _progress: None))
-            done[entry.table] = await stream.read()
-
     for wave in ([one for one in entries if not one.list_per], [one for one in entries if one.list_per]):
-        async with asyncio.TaskGroup() as group:
-            for entry in wave:
-                group.create_task(read(entry))
+        done |= {one.stream: one for one in await each(read, wave, STREAMS_AT_ONCE)}
     return done
 
 
@@ -131,7 +127,7 @@ class _Stream:
         while parents := await self._parents(after):
             for first in range(0, len(parents), PARENTS_AT_ONCE):
                 some = parents[first : first + PARENTS_AT_ONCE]
-                pages = [page for found in await asyncio.gather(*map(self._children, some)) for page in found]
+                pages = [page for found in await each(self._children, some, PARENTS_AT_ONCE) for page in found]
                 async with self._pool.connection() as connection, connection.transaction():
                     for page in pages:
                         await self._write(connection, page)

@@ -1,10 +1,10 @@
 """Ask Stripe for the objects whose newest state nobody could tell from the events."""
 
-import asyncio
 from collections.abc import Sequence
 
 from payment_kit.errors import NotFound, Unavailable
 from payment_kit.mirror.catalogue import CATALOGUE
+from payment_kit.mirror.concurrently import each
 from payment_kit.mirror.normalise import read_states
 from payment_kit.mirror.order import State
 from payment_kit.mirror.writer import Undecided
@@ -21,13 +21,11 @@ async def refetch(
     An object Stripe did not answer about is missing from the result: its events stay undecided. Call it outside any
     transaction.
     """
-    gate = asyncio.Semaphore(REQUESTS_AT_ONCE)
 
     async def one(wanted: Undecided) -> tuple[Undecided, list[State] | None]:
-        async with gate:
-            return wanted, await _fetch(gateway, wanted, connected_account)
+        return wanted, await _fetch(gateway, wanted, connected_account)
 
-    answers = await asyncio.gather(*(one(wanted) for wanted in dict.fromkeys(undecided)))
+    answers = await each(one, dict.fromkeys(undecided), REQUESTS_AT_ONCE)
     return {wanted: states for wanted, states in answers if states is not None}
 
 

@@ -5,7 +5,6 @@ oldest one still pending. A payout's list is final once Stripe says its reconcil
 (docs.stripe.com/payouts/reconciliation); before that it is not asked for.
 """
 
-import asyncio
 from dataclasses import dataclass
 
 from payment_kit.database.connection import Pool
@@ -13,6 +12,7 @@ from payment_kit.database.queries import sql
 from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.backfill import write_page
 from payment_kit.mirror.catalogue import CATALOGUE
+from payment_kit.mirror.concurrently import each
 from payment_kit.stripe_gateway.gateway import Page, StripeGateway
 
 STREAM = "balance_transactions"
@@ -67,15 +67,11 @@ async def itemise_payouts(gateway: StripeGateway, pool: Pool, account: Account) 
     """Read what each completed automatic payout pays out, once; returns how many payouts were itemised."""
     async with pool.connection() as connection:
         rows = await (await connection.execute(_PAYOUTS_TO_ITEMISE, {"account_id": account.id})).fetchall()
-    gate = asyncio.Semaphore(PAYOUTS_AT_ONCE)
 
     async def itemise(payout_id: str) -> bool:
-        async with gate:
-            return await _itemise(gateway, pool, account, payout_id)
+        return await _itemise(gateway, pool, account, payout_id)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(itemise(row[0])) for row in rows]
-    return sum(task.result() for task in tasks)
+    return sum(await each(itemise, [row[0] for row in rows], PAYOUTS_AT_ONCE))
 
 
 async def _itemise(gateway: StripeGateway, pool: Pool, account: Account, payout_id: str) -> bool:

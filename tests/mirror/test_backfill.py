@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from payment_kit.database.connection import Pool
-from payment_kit.errors import Problem, Unavailable
+from payment_kit.errors import Unavailable
 from payment_kit.mirror.accounts import Account, identify
 from payment_kit.mirror.backfill import Progress, backfill
 from payment_kit.mirror.inbox import Inbox, envelope
@@ -60,9 +60,8 @@ async def test_a_killed_backfill_goes_on_behind_its_last_page(
 
     with monkeypatch.context() as patched:
         patched.setattr(gateway, "page", ends)
-        with pytest.raises(ExceptionGroup) as caught:
+        with pytest.raises(Unavailable):
             await backfill(gateway, pool, account, objects=["customer"])
-        assert caught.group_contains(Problem)
     seen: list[Progress] = []
     done = await backfill(gateway, pool, account, objects=["customer"], progress=seen.append)
     assert (seen[0].objects, done["customers"].objects, done["customers"].written) == (110, 110, 10)

@@ -34,8 +34,9 @@ Work = Callable[["Attempt"], Awaitable[Payload]]
 
 STRIPE_SECONDS_MAX = 40.0
 """One try at a write asks Stripe for this long at most, its SDK's retries included."""
-LEASE_SECONDS = 50.0
-"""After a crash the write can be taken over; longer than a try can last."""
+LEASE_SECONDS = 6.0
+"""A write whose process died can be taken over after this; a living process renews the lease while the try lasts."""
+RENEWALS_PER_LEASE = 3
 DEADLINE_GRACE_SECONDS = 5.0
 """How long past its caller's deadline a write may wait for Stripe: an outcome that is known is worth it."""
 KEY_LIFE_SECONDS = 23 * 3600
@@ -43,6 +44,7 @@ KEY_LIFE_SECONDS = 23 * 3600
 
 _CLAIM = sql("requests.claim")
 _READ = sql("requests.read")
+_RENEW = sql("requests.renew")
 _PLAN = sql("requests.plan")
 _FINISH = sql("requests.finish")
 _RELEASE = sql("requests.release")
@@ -69,7 +71,7 @@ class Outcome:
     replayed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Claim:
     locked_until: datetime
     plan: Payload | None
@@ -110,8 +112,7 @@ class Attempt:
     async def decide(self, plan: Callable[[], Awaitable[Payload]]) -> Payload:
         """What a repetition has to send again exactly although it was read from elsewhere: computed once and kept."""
         if self.plan is None:
-            self.plan = await plan()
-            await self._writes.keep_plan(self._request, self.plan)
+            self.plan = await self._writes.keep_plan(self._request, await plan())
         return self.plan
 
 
@@ -150,21 +151,26 @@ class Writes:
         _, left = await asyncio.wait(self._running, timeout=seconds)
         return not left
 
-    async def keep_plan(self, request: Request, plan: Payload) -> None:
-        """Store what a repetition must send again."""
-        await self._execute(_PLAN, request, plan=orjson.dumps(plan))
+    async def keep_plan(self, request: Request, plan: Payload) -> Payload:
+        """Store what a repetition must send again; answers what is to be sent, which is the first one stored."""
+        row = await self._fetch(_PLAN, request, plan=orjson.dumps(plan))
+        kept: Payload = orjson.loads(row[0]) if row else plan
+        return kept
 
     async def _drive(self, request: Request, attempt: Attempt, work: Work) -> Outcome:
         claim = await self._claim(request)
         if isinstance(claim, Outcome):
             return claim
         attempt.plan = claim.plan
+        renewing = asyncio.create_task(self._renew(request, claim))
         try:
             outcome = await self._outcome(request, attempt, work)
             refused = await self._finish(request, attempt, outcome)
         except BaseException:
             await self._release(request, claim)
             raise
+        finally:
+            renewing.cancel()
         await self.mirror.read_again(refused)
         if isinstance(outcome, Problem):
             raise outcome
@@ -246,6 +252,23 @@ class Writes:
             what = f"Stripe has answered, but the answer could not be stored ({problem.reason})."
             raise Unavailable("STRIPE_OUTCOME_UNKNOWN", what) from None
         return refused
+
+    async def _renew(self, request: Request, claim: _Claim) -> None:
+        """Keeps the lease for as long as this process lives; ends when somebody else took the write over.
+
+        Should two ever work on one write, Stripe still does it once: both send the same plan under the same key.
+        """
+        while True:
+            await asyncio.sleep(self._lease_seconds / RENEWALS_PER_LEASE)
+            terms = {"lease_seconds": self._lease_seconds, "locked_until": claim.locked_until}
+            try:
+                row = await self._fetch(_RENEW, request, **terms)
+            except Problem as problem:
+                log.warning("lease_not_renewed", request_id=request.id, reason=problem.reason)
+                continue
+            if row is None:
+                return
+            claim.locked_until = row[0]
 
     async def _release(self, request: Request, claim: _Claim) -> None:
         try:

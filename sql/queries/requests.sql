@@ -23,10 +23,20 @@ select
 from payment_kit.requests
 where account_id = %(account_id)s and request_id = %(request_id)s;
 
+-- name: requests.renew
+-- Hold a running write a little longer; no row when somebody else has taken it over.
+update payment_kit.requests set locked_until = now() + make_interval(secs => %(lease_seconds)s)
+where account_id = %(account_id)s
+and request_id = %(request_id)s
+and state = 'running'
+and locked_until = %(locked_until)s
+returning locked_until;
+
 -- name: requests.plan
--- Keep what a repetition must send again exactly, before Stripe is asked.
-update payment_kit.requests set outcome = %(plan)s
-where account_id = %(account_id)s and request_id = %(request_id)s and state = 'running';
+-- Keep what a repetition must send again exactly, before Stripe is asked; the first one stays.
+update payment_kit.requests set outcome = coalesce(outcome, %(plan)s)
+where account_id = %(account_id)s and request_id = %(request_id)s and state = 'running'
+returning outcome;
 
 -- name: requests.finish
 -- Keep the outcome; the first one stays.

@@ -138,6 +138,26 @@ async def test_a_write_that_died_after_stripe_answered_is_taken_over_when_its_le
     dead.cancel()
 
 
+async def test_a_try_that_lasts_longer_than_its_lease_keeps_it_while_its_process_lives(
+    faulty: Faulty, faulty_desk: Desk, desk: Desk, pool: Pool
+) -> None:
+    asked, faulty.hang = request(new_id()), True
+    faulty_desk.writes._lease_seconds = 0.3
+    slow = asyncio.create_task(create(faulty_desk, asked))
+    await faulty.answered.wait()
+    [(first,)] = await execute(pool, "select locked_until from payment_kit.requests")
+
+    async with asyncio.timeout(10):
+        while await execute(  # noqa: ASYNC110  # what changes is a row
+            pool, f"select 1 from payment_kit.requests where locked_until < '{first}'::timestamptz + '1s'"
+        ):
+            await asyncio.sleep(0.05)
+
+    with pytest.raises(Conflict):
+        await create(desk, asked)
+    slow.cancel()
+
+
 async def test_an_unknown_outcome_can_be_repeated_at_once(
     faulty: Faulty, faulty_desk: Desk, desk: Desk, sandbox: Sandbox
 ) -> None:

@@ -22,6 +22,8 @@ def sentence(result: Reconciliation) -> str:
     count = len(result.checks)
     if result.status is Status.PASS:
         paid = sum(1 for row in result.payouts if row["control"] == "PASS")
+        if not paid:
+            return f"All {count} controls pass; no payout fell into the period."
         return f"All {count} controls pass: every one of {plural(paid, 'payout')} ties to the cent, in every currency."
     failing = sum(1 for one in result.checks if one.status is Status.FAIL)
     waiting = sum(1 for one in result.checks if one.status is Status.PENDING)
@@ -29,7 +31,7 @@ def sentence(result: Reconciliation) -> str:
         f"{plural(failing, 'control')} of {count} do not tie" if failing != 1 else f"1 control of {count} does not tie"
     ]
     if waiting:
-        parts.append(f"{waiting} cannot be decided yet because data has not arrived")
+        parts.append(f"{plural(waiting, 'control')} cannot be decided yet because data has not arrived")
     return "; ".join(parts if failing else parts[1:]).capitalize() + ". The breaks below say what and why."
 
 

@@ -36,7 +36,7 @@ def table(
     """Rows (dictionaries or breaks) as HTML; `columns` and `money` are names separated by spaces.
 
     `money` columns are minor units of the row's ``currency``; the column ``objects`` stands for a break's ids. With
-    `group="currency"` every currency has a part of its own with totals: amounts of different currencies are never added.
+    `group="currency"` every currency has a part of its own with totals; currencies are never added up.
     At most `rows_max` rows are shown and the caption says how many there are; the exported files hold every one.
     """
     plain: list[Row] = [_row(one) for one in rows]

@@ -24,7 +24,7 @@ check: $(VENV)/.dev ## Lint, types, floors, contract, migrations
 	@$(BIN)/buf lint proto
 	@$(BIN)/buf format proto -d --exit-code
 	@$(BIN)/python proto/breaking.py
-	@$(BIN)/squawk -q sql/migrations/*.sql
+	@$(BIN)/squawk sql/migrations/*.sql
 
 lab: $(VENV)/.run ## Open the notebooks in JupyterLab
 	@$(BIN)/payment-kit lab $(ARGS)

@@ -261,10 +261,6 @@ REASONS: dict[str, Reason] = {
         "Point test endpoints at test installations and live at live.",
     ),
     # sync and runs
-    "EVENTS_GAP": Reason(
-        "More time has passed than Stripe keeps events for.",
-        "Run `payment-kit sync backfill`.",
-    ),
     "NOTEBOOK_NOT_FOUND": Reason(
         "There is no such notebook.",
         "Choose one of the notebooks listed by `payment-kit run --list`.",

@@ -1,6 +1,7 @@
 """PaymentIntentService and RefundService over a real channel."""
 
 import asyncio
+from typing import Any
 
 import grpc
 import pytest
@@ -10,7 +11,7 @@ from payment_kit.database.connection import Pool
 from payment_kit.mirror.inbox import Inbox
 from payment_kit.payments.desk import open_desk
 from payment_kit.sandbox import Sandbox, SandboxServer
-from payment_kit.stripe_gateway import StripeGateway
+from payment_kit.stripe_gateway import Reply, StripeGateway
 from payment_kit.v1.common_pb2 import Money
 from payment_kit.v1.payment_intent_pb2 import (
     CancelPaymentIntentRequest,
@@ -181,6 +182,32 @@ async def test_when_stripe_goes_away_the_outcome_is_unknown_and_can_be_repeated(
     assert failed.metadata["request_id"] == request.request_id
     assert made.state == PaymentIntent.STATE_SUCCEEDED
     assert len(list(sandbox.store.rows("payment_intent"))) == 1
+
+
+async def test_a_caller_whose_deadline_passes_is_told_the_outcome_when_it_asks_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, answered, go_on = calls.payment(), asyncio.Event(), asyncio.Event()
+    ask = service.desk.gateway.request
+
+    async def slow(*args: Any, **options: Any) -> Reply:
+        reply = await ask(*args, **options)
+        answered.set()
+        await go_on.wait()
+        return reply
+
+    monkeypatch.setattr(service.desk.gateway, "request", slow)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await service.payment_intents.CreatePaymentIntent(request, timeout=1)
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert answered.is_set()
+    go_on.set()
+    assert await service.desk.writes.settle(10)
+
+    made = (await service.payment_intents.CreatePaymentIntent(request)).payment_intent
+
+    assert made.state == PaymentIntent.STATE_SUCCEEDED
+    assert len(service.made("payment_intent")) == 1
 
 
 async def test_eight_at_once_pay_once(service: Service) -> None:

@@ -1,12 +1,12 @@
 """A write happens once, whatever is lost on the way, and every caller is told the same."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
 
-from payment_kit.database.connection import Pool
+from payment_kit.database.connection import Pool, open_pool
 from payment_kit.errors import Conflict, Declined, Refused, Unavailable, UsageProblem
 from payment_kit.money import Money
 from payment_kit.payments import customers, payment_intents
@@ -29,6 +29,7 @@ class Faulty:
         self.answered = asyncio.Event()
         self.hang = False
         self.lose = False
+        self.then: Callable[[], Awaitable[object]] | None = None
         self.hold_reads: asyncio.Event | None = None
 
     async def request(
@@ -40,6 +41,8 @@ class Faulty:
         reply = await self._gateway.request(method, path, params, idempotency_key=idempotency_key)
         if method == "post":
             self.answered.set()
+            if self.then:
+                await self.then()
             if self.hang:
                 await asyncio.Event().wait()
             if self.lose:
@@ -185,6 +188,22 @@ async def test_a_database_that_fails_after_stripe_answered_leaves_an_unknown_out
 
     assert made(sandbox) == 1
     assert (await desk.reader.get("customer", answer["id"]))["id"] == answer["id"]
+
+
+async def test_a_database_that_goes_away_after_stripe_answered_makes_the_outcome_unknown(
+    faulty: Faulty, database: str, desk: Desk, sandbox: Sandbox
+) -> None:
+    asked = request(new_id())
+    lost = await open_pool(database, max_size=2, name="lost")
+    faulty.then = lost.close
+    with pytest.raises(Unavailable) as caught:
+        await create(open_desk(lost, faulty, account=sandbox.account_id, livemode=False), asked)  # type: ignore[arg-type]
+    assert caught.value.reason == "STRIPE_OUTCOME_UNKNOWN"
+
+    await execute(desk.reader._pool, "update payment_kit.requests set locked_until = now()")
+    await create(desk, asked)
+
+    assert made(sandbox) == 1
 
 
 async def test_a_decline_is_stored_and_told_again_without_asking_stripe(desk: Desk, sandbox: Sandbox) -> None:

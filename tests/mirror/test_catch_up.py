@@ -125,6 +125,7 @@ async def test_a_pending_transaction_becomes_available_without_an_event(
     gateway: StripeGateway, pool: Pool, account: Account, business: Business
 ) -> None:
     await business.pay("usd")
+    business.pass_time(36 * 3600)
     await pull_settlement(gateway, pool, account)
     before = {raw["status"] for raw in (await mirrored(pool))["balance_transaction"].values()}
     business.pass_time(10 * DAY)

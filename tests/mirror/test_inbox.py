@@ -106,14 +106,30 @@ async def test_deliveries_that_arrive_together_are_all_stored(pool: Pool, inbox:
     assert len({receipt.event_id for receipt in receipts if receipt.new}) == many
 
 
-async def test_a_caller_who_goes_away_takes_nobody_along(pool: Pool, inbox: Inbox) -> None:
-    tasks = [asyncio.create_task(inbox.store(envelope(_body(id=f"evt_{n}")), "webhook")) for n in range(20)]
-    await asyncio.sleep(0)
-    tasks[0].cancel()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert isinstance(results[0], asyncio.CancelledError)
-    assert not any(isinstance(result, BaseException) for result in results[1:])
-    assert len(await _column(pool, "event_id")) >= 19
+async def test_a_caller_who_goes_away_takes_nobody_along(
+    pool: Pool, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go_on, insert, lots = asyncio.Event(), asyncio.Event(), inbox._insert, list[int]()
+
+    async def slow(deliveries: Any) -> set[str]:
+        lots.append(len(deliveries))
+        began.set()
+        await go_on.wait()
+        return await insert(deliveries)
+
+    monkeypatch.setattr(inbox, "_insert", slow)
+    async with asyncio.timeout(10):
+        tasks = [asyncio.create_task(inbox.store(envelope(_body(id=f"evt_{n}")), "webhook")) for n in range(5)]
+        await began.wait()
+        tasks[0].cancel()
+        began.clear()
+        await began.wait()
+        tasks[1].cancel()
+        go_on.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result).__name__ for result in results] == ["CancelledError"] * 2 + ["Receipt"] * 3
+    assert lots == [1, 4, 3]
+    assert await _column(pool, "event_id") == ["evt_2", "evt_3", "evt_4"]
 
 
 async def test_while_the_database_is_away_nothing_is_acknowledged(pool: Pool, inbox: Inbox) -> None:

@@ -116,6 +116,12 @@ def test_a_chain_with_a_hole_is_undecided() -> None:
     assert latest([three, one]) is None
 
 
+def test_a_state_that_could_follow_either_of_two_is_undecided() -> None:
+    one = state(customer("a"), id="e1", previous={"name": "x"})
+    back = state(customer("a"), id="e3", previous={"name": "y"})
+    assert latest([one, back, state(customer("c"), id="e2", previous={"name": "a"})]) is None
+
+
 NAMES = st.sampled_from(["a", "b", "c"])
 
 

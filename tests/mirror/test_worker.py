@@ -84,6 +84,18 @@ async def test_a_poison_event_harms_only_itself(
     assert set(outcomes.values()) == {"applied"}
 
 
+async def test_a_poison_event_of_one_account_changes_nothing_for_another(
+    pool: Pool, inbox: Inbox, worker: Worker
+) -> None:
+    await _store(
+        inbox,
+        event(customer(), id="evt_good", account="acct_a"),
+        event(customer(**POISON), id="evt_bad", account="acct_b"),
+    )
+    await worker.drain()
+    assert await _outcomes(pool) == {"evt_good": "applied", "evt_bad": None}
+
+
 async def test_a_poison_event_is_given_up_after_its_last_attempt(pool: Pool, inbox: Inbox, worker: Worker) -> None:
     await _store(inbox, event(customer(**POISON)))
     for _ in range(ATTEMPTS_MAX):

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterator
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,22 +231,41 @@ def _reachable(files: SandboxFiles) -> dict[str, Any] | None:
 
 
 def _start_sandbox(files: SandboxFiles) -> dict[str, Any]:
-    home = files.home
-    home.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "payment_kit", "sandbox", "--port", "0", "--until-unused"]
-    environment = os.environ | {"PAYMENT_KIT_HOME": str(home)}
-    log_path = home / "sandbox.log"
-    with log_path.open("ab") as log:
-        process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
+    files.home.mkdir(parents=True, exist_ok=True)
+    log = files.home / "sandbox.log"
+    process = _detached(
+        [sys.executable, "-m", "payment_kit", "sandbox", "--port", "0", "--until-unused"],
+        os.environ | {"PAYMENT_KIT_HOME": str(files.home)},
+        log,
+    )
     deadline = time.monotonic() + SANDBOX_READY_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and _alive(process):
         found = _reachable(files)
         if found is not None:
             return found
         time.sleep(0.05)
-    raise Broken("SANDBOX_FAILED", f"The sandbox did not start; its log is {log_path}.")
+    raise Broken("SANDBOX_FAILED", f"The sandbox did not start; its log is {log}.")
+
+
+def _detached(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
+    """Starts a process that is nobody's child and hears no Ctrl-C of ours; returns its id."""
+    script = 'umask 077; log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
+    started = subprocess.run(
+        ["/bin/sh", "-c", script, "sh", str(log), *command],
+        env=environment,
+        start_new_session=True,
+        capture_output=True,
+        check=True,
+    )
+    return int(started.stdout)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 async def endpoint_secret(gateway: StripeGateway, home: Path, url: str) -> SecretStr:

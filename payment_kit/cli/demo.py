@@ -1,6 +1,7 @@
 """`payment-kit demo`: the whole loop from one command."""
 
 import asyncio
+import signal
 from contextlib import ExitStack
 
 import click
@@ -47,6 +48,7 @@ def command(
     """
     from payment_kit.cli import demo_account, demo_report, demo_stages
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: nothing is left behind
     settings = config.load()
     screen = Screen(to_stderr=as_json)
     if settings.stripe_api_key is not None:
@@ -56,7 +58,8 @@ def command(
         with ExitStack() as stack:
             stage = demo_stages.open_stage(stack, settings, options, screen)
             summary = asyncio.run(demo_stages.play(stage))
-            summary |= demo_report.report(settings, screen, demo_report.PERIOD, healed=drop == 0)
+            steps = demo_report.AFTER_DROPS if drop else demo_report.AFTER_DEMO
+            summary |= demo_report.report(settings, screen, demo_report.PERIOD, steps, breaks=not drop)
             if as_json:
                 click.echo(orjson.dumps(summary))
             if keep_serving:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from payment_kit import wiring
-from payment_kit.cli.demo_report import last_full_month, report
+from payment_kit.cli.demo_report import AFTER_OWN, last_full_month, report
 from payment_kit.cli.demo_screen import Report as ShowProgress
 from payment_kit.cli.demo_screen import Screen
 from payment_kit.config import Settings
@@ -26,7 +26,7 @@ def mirror_and_report(settings: Settings, screen: Screen) -> dict[str, Any]:
         applied = migrate(dsn)
         screen.done("PostgreSQL", f"{len(applied)} migrations applied")
         asyncio.run(_mirror(settings, dsn, screen))
-        return report(settings, screen, last_full_month(datetime.now(UTC)), healed=True)
+        return report(settings, screen, last_full_month(datetime.now(UTC)), AFTER_OWN)
 
 
 async def _mirror(settings: Settings, dsn: str, screen: Screen) -> None:

@@ -15,10 +15,29 @@ from payment_kit.runs import Progress, run
 NOTEBOOK = "reconcile/payouts"
 PERIOD = "2026-08"
 BREAKS_SHOWN = 5
+Steps = tuple[tuple[str, str], ...]
+AFTER_DEMO: Steps = (
+    ("lab", "open the notebook"),
+    (f"run {NOTEBOOK} -p period=2026-09", "tie out another month"),
+    ("demo --kill 5", "five SIGKILLs, nothing lost"),
+)
+AFTER_DROPS: Steps = (
+    ("sync catch-up", "fetch what was dropped"),
+    (f"run {NOTEBOOK} -p period={PERIOD}", "now it ties out"),
+    ("sync status", "how far each stream has been read"),
+)
+AFTER_OWN: Steps = (
+    ("lab", "open the notebook"),
+    (f"run {NOTEBOOK} --help-parameters", "what it can be asked"),
+    ("serve", "stay up to date by webhooks, and take payments over gRPC"),
+)
 
 
-def report(settings: Settings, screen: Screen, period: str, *, healed: bool) -> dict[str, Any]:
-    """Runs the notebook for `period` and shows what came out; the status and the report's path."""
+def report(settings: Settings, screen: Screen, period: str, steps: Steps, *, breaks: bool = True) -> dict[str, Any]:
+    """Runs the notebook for `period` and shows what came out; the status and the report's path.
+
+    `steps` are the commands to try next; `breaks` says whether to list what does not tie.
+    """
     with screen.progress("Report", "cells") as advance:
 
         def cell(progress: Progress) -> None:
@@ -28,10 +47,10 @@ def report(settings: Settings, screen: Screen, period: str, *, healed: bool) -> 
     screen.result(result.status == "PASS", f"{NOTEBOOK} for {period}: {result.status}", f"{result.seconds:.0f} s")
     currencies, rows = panel(result.summary["checks"])
     screen.table(["", *(currency.upper() for currency in currencies)], rows)
-    for line in _breaks(result.summary.get("breaks", ()), settled=healed):
+    for line in _breaks(result.summary.get("breaks", ()), listed=breaks):
         screen.note(line)
     screen.done("Report", str(_shown(result.report)))
-    _next_steps(screen, period, healed=healed)
+    _next_steps(screen, steps)
     return {"status": result.status, "report": str(result.report), "checks": result.summary["checks"]}
 
 
@@ -52,31 +71,20 @@ def last_full_month(now: datetime) -> str:
     return f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
-def _breaks(breaks: Sequence[Mapping[str, Any]], *, settled: bool) -> list[str]:
+def _breaks(breaks: Sequence[Mapping[str, Any]], *, listed: bool) -> list[str]:
     if not breaks:
         return []
-    shown = [f"{one['check']} {one['currency']}: {one['why']}" for one in breaks[:BREAKS_SHOWN]] if settled else []
+    shown = [f"{one['check']} {one['currency']}: {one['why']}" for one in breaks[:BREAKS_SHOWN]] if listed else []
     more = len(breaks) - len(shown)
     return [*shown, f"… and {more:,} more in the report"] if more and shown else shown or [f"{more:,} breaks"]
 
 
-def _next_steps(screen: Screen, period: str, *, healed: bool) -> None:
+def _next_steps(screen: Screen, steps: Steps) -> None:
     name = _command_name()
-    steps = [
-        (f"{name} lab", "open the notebook"),
-        (f"{name} run {NOTEBOOK} -p period=2026-09", "tie out another month"),
-        (f"{name} demo --kill 5", "five SIGKILLs, nothing lost"),
-    ]
-    if not healed:
-        steps = [
-            (f"{name} sync catch-up", "fetch what was dropped"),
-            (f"{name} run {NOTEBOOK} -p period={period}", "now it ties out"),
-            (f"{name} sync status", "how far each stream has been read"),
-        ]
     width = max(len(command) for command, _why in steps)
     screen.console.print("\nTry next:")
     for command, why in steps:
-        screen.console.print(f"  {command:<{width}}   [dim]{why}[/]")
+        screen.console.print(f"  {name} {command:<{width}}   [dim]{why}[/]")
 
 
 def _command_name() -> str:

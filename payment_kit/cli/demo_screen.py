@@ -18,7 +18,7 @@ Report = Callable[[int, int, str], None]
 """How far: done, of how many (0 when unknown), and what is being done."""
 
 PLAIN_STEP_SECONDS = 10.0
-WIDTH_MAX = 110
+WIDTH = 110
 INDENT = 4
 STATUS_STYLES = {"PASS": "bold green", "FAIL": "bold red", "PENDING": "bold yellow"}
 
@@ -28,6 +28,8 @@ class Screen:
 
     def __init__(self, *, to_stderr: bool = False) -> None:
         self.console = Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+        if not self.console.is_terminal:
+            self.console = Console(stderr=to_stderr, highlight=False, soft_wrap=True, width=WIDTH)
         self.started = time.monotonic()
 
     @property
@@ -77,11 +79,14 @@ class Screen:
         """Rows under a header; all but the `left` first columns are right-aligned figures."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         for number, column in enumerate(columns):
-            table.add_column(column, justify="left" if number < left else "right", no_wrap=True)
+            widest = max(len(cell) for cell in (column, *(row[number] for row in rows)))
+            if number < left:
+                table.add_column(column, no_wrap=True, overflow="ellipsis")
+            else:
+                table.add_column(column, justify="right", no_wrap=True, min_width=widest)
         for row in rows:
             table.add_row(*(Text(cell, style=STATUS_STYLES.get(cell, "")) for cell in row))
-        width = None if self.console.is_terminal else WIDTH_MAX
-        self.console.print(Padding(table, (0, 0, 0, INDENT)), width=width)
+        self.console.print(Padding(table, (0, 0, 0, INDENT), expand=False))
 
     def _line(self, mark: str, colour: str, text: str, detail: str) -> None:
         line = Text.assemble((mark, f"bold {colour}"), " ", text)

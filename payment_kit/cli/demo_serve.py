@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 
+from payment_kit.cli.demo_child import PARENT
 from payment_kit.errors import Broken, Problem
 
 READY_SECONDS = 60.0
@@ -49,9 +50,10 @@ class Serve:
             "warning",
         ]
         command += ["--port", str(self.grpc_port), "--webhook-port", str(self.webhook_port)]
+        environment = {**self._environment, PARENT: str(os.getpid())}
         with log_path.open("wb" if self.starts == 0 else "ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *command, stdin=DEVNULL, stdout=PIPE, stderr=log, env=self._environment, start_new_session=True
+                *command, stdin=DEVNULL, stdout=PIPE, stderr=log, env=environment, start_new_session=True
             )
         assert self._process.stdout is not None
         try:

@@ -34,7 +34,7 @@ Work = Callable[["Attempt"], Awaitable[Payload]]
 
 STRIPE_SECONDS_MAX = 40.0
 """One try at a write asks Stripe for this long at most, its SDK's retries included."""
-LEASE_SECONDS = 6.0
+LEASE_SECONDS = 4.0
 """A write whose process died can be taken over after this; a living process renews the lease while the try lasts."""
 RENEWALS_PER_LEASE = 3
 DEADLINE_GRACE_SECONDS = 5.0

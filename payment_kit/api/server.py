@@ -1,6 +1,5 @@
 """The gRPC server: listens on loopback, answers health and reflection, stops without dropping calls."""
 
-import ipaddress
 import socket
 from types import TracebackType
 from typing import Self
@@ -10,11 +9,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
+from payment_kit.addresses import loopback, port_taken, shown
 from payment_kit.api.interceptors.observe import observe
 from payment_kit.api.interceptors.translate import translate
 from payment_kit.api.interceptors.unary import UnaryInterceptor
 from payment_kit.api.services import Services, servicers
-from payment_kit.errors import UsageProblem
 
 CALLS_AT_ONCE_MAX = 1000
 MESSAGE_MARGIN_BYTES = 64 << 10
@@ -35,7 +34,7 @@ class GrpcServer:
 
     def __init__(self, services: Services, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._services = services
-        self._host = _loopback(host)
+        self._host = loopback(host)
         self.port = port
         self._health = HealthServicer()
         self._names: list[str] = []
@@ -48,7 +47,7 @@ class GrpcServer:
     @property
     def address(self) -> str:
         """``host:port`` as a client dials it."""
-        return _address(self._host, self.port)
+        return shown(self._host, self.port)
 
     async def start(self) -> int:
         """Listen and answer; returns the port."""
@@ -86,26 +85,11 @@ class GrpcServer:
     def _bind(self) -> int:
         # Asked first by a plain socket, because gRPC's core writes its own lines to stderr when it cannot bind.
         if self.port and not _free(self._host, self.port):
-            raise _taken(self._host, self.port)
+            raise port_taken(self._host, self.port)
         try:
-            return self._server.add_insecure_port(_address(self._host, self.port))
+            return self._server.add_insecure_port(shown(self._host, self.port))
         except RuntimeError:
-            raise _taken(self._host, self.port) from None
-
-
-def _loopback(host: str) -> str:
-    if host == "localhost":
-        return "127.0.0.1"
-    try:
-        if ipaddress.ip_address(host).is_loopback:
-            return host
-    except ValueError:
-        pass
-    raise UsageProblem("BIND_INSECURE", f"{host} is not a loopback address.")
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            raise port_taken(self._host, self.port) from None
 
 
 def _free(host: str, port: int) -> bool:
@@ -117,10 +101,6 @@ def _free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _taken(host: str, port: int) -> UsageProblem:
-    return UsageProblem("PORT_TAKEN", f"Port {port} of {host} is taken.")
 
 
 def _options(message_bytes_max: int) -> list[tuple[str, int]]:

@@ -51,13 +51,14 @@ def read_states(
 ) -> list[State]:
     """The states in the answer to one request: an object, or the objects of one page.
 
-    `time` is the request's order time (`Reply.server_time`). Objects no table holds are skipped, what is inside them
-    is not. `after` is for a refetch: the event of the stored state this one surely is newer than.
+    `time` is the request's order time (`Reply.server_time`); no state is placed before its object's creation, so the
+    event of a creation never undoes what the creating call answered. Objects no table holds are skipped, what is inside
+    them is not. `after` is for a refetch: the event of the stored state this one surely is newer than.
     """
     found: dict[tuple[str, str], State] = {}
     for payload in payloads:
         for state in _states(payload, time, READ + request_id, api_version):
-            found.setdefault(state.key, state)
+            found.setdefault(state.key, replace(state, time=max(time, state.raw.get("created") or 0)))
     return [replace(state, after=after) for state in found.values()] if after else list(found.values())
 
 

@@ -87,6 +87,5 @@ class Mirror:
 
 
 def states_of(reply: Reply) -> list[State]:
-    """The canonical states in an answer, its own object first; none is placed before the object's creation."""
-    states = read_states([reply.body], time=reply.server_time, request_id=reply.request_id, api_version=API_VERSION)
-    return [replace(state, time=max(state.time, state.raw.get("created") or 0)) for state in states]
+    """The canonical states in an answer, its own object first."""
+    return read_states([reply.body], time=reply.server_time, request_id=reply.request_id, api_version=API_VERSION)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from payment_kit import resources
 from payment_kit.errors import Broken, UsageProblem
 from payment_kit.finance import parse_period
-from payment_kit.runs.redact import holds_secret
+from payment_kit.telemetry.redaction import holds_secret
 
 TEXT_MAX = 200
 

@@ -1,32 +1,19 @@
 """Takes secrets and machine paths out of a notebook before it is written anywhere."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
-HIDDEN = "[redacted]"
-_PATTERNS = (
-    re.compile(r"\b(?:sk|rk|pk|ek)_(?:live|test)_[A-Za-z0-9_]+"),
-    re.compile(r"\bwhsec_[A-Za-z0-9+/=_]+"),
-    re.compile(r"(?<=://)[^\s/@:'\"]*:[^\s@'\"]+(?=@)"),
-    re.compile(r"(?i)(?<=\bpassword=)(?!\*)('[^']*'|[^\s'\"&]+)"),
-    re.compile(r"(?<=_secret_)[A-Za-z0-9]{12,}"),
-)
+from payment_kit.telemetry.redaction import REDACTED, redact_secrets
 
-
-def holds_secret(text: str) -> bool:
-    """True when `text` has the shape of a key, a signing secret, a client secret or an address with a password."""
-    return any(pattern.search(text) for pattern in _PATTERNS)
+KNOWN_CHARACTERS_MIN = 4
 
 
 def redact_text(text: str, known: Iterable[str] = ()) -> str:
     """`text` without anything that has the shape of a secret and without the `known` ones, whatever their shape."""
     for secret in known:
-        if len(secret) >= 4:
-            text = text.replace(secret, HIDDEN)
-    for pattern in _PATTERNS:
-        text = pattern.sub(HIDDEN, text)
-    return text
+        if len(secret) >= KNOWN_CHARACTERS_MIN:
+            text = text.replace(secret, REDACTED)
+    return redact_secrets(text)
 
 
 def redact_notebook(notebook: Any, known: Iterable[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Takes secrets, card numbers and e-mail addresses out of anything that is about to be logged.
+"""Takes secrets, card numbers and e-mail addresses out of anything that is about to be logged or kept.
 
 What is replaced is what we know by its shape; that no such value is logged in the first place is the first rule.
 """
@@ -15,11 +15,11 @@ _SECRET_NAME = re.compile(
     r"secret|password|passwd|authorization|cookie|api_?key|card_?(number|token)|signature|^(e_?mail|receipt_email|phone)$",
     re.IGNORECASE,
 )
-_KEY = r"\b(?:sk|rk|pk)_(?:test|live|sandbox|[a-z]{2,12})_[A-Za-z0-9_]{4,}"
+_KEY = r"\b(?:sk|rk|pk|ek)_(?:test|live|sandbox|[a-z]{2,12})_[A-Za-z0-9_]{4,}"
 _SECRETS = re.compile(rf"{_KEY}|\bwhsec_[A-Za-z0-9+/=_-]{{4,}}|\b[A-Za-z0-9]+_[A-Za-z0-9]+_secret_[A-Za-z0-9_-]+")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
-_DATABASE_PASSWORD = re.compile(r"(postgres(?:ql)?://[^\s:/@]*:)[^\s@]*(@)")
-_KEYWORD_PASSWORD = re.compile(r"(\bpassword\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"(://[^\s:/@'\"]*:)(?!\[redacted\])[^\s@'\"]+(@)")
+_KEYWORD_PASSWORD = re.compile(r"(\bpassword\s*=\s*)(?!\*|\[redacted\])('(?:[^'\\]|\\.)*'|[^\s'\"&]+)", re.IGNORECASE)
 
 # Thirteen to nineteen digits in one piece, or grouped as cards print them (ISO/IEC 7812; American Express and Diners
 # print 4-6-5 and 4-6-4). A sign or a decimal point in front means another kind of number.
@@ -32,19 +32,28 @@ _CARD_NUMBER = re.compile(
 )
 
 # What every one of the patterns above has to contain: most texts have none of it and are done after one look.
-_SUSPECT = re.compile(r"@|[srp]k_|whsec_|_secret_|\d(?:[ -]?\d){11}|(?i:password)")
+_SUSPECT = re.compile(r"@|[srpe]k_|whsec_|_secret_|\d(?:[ -]?\d){11}|(?i:password)")
 
 
 def redact(text: str) -> str:
     """`text` with every secret, card number, e-mail address and database password replaced."""
     if not _SUSPECT.search(text):
         return text
-    text = _SECRETS.sub(REDACTED, text)
-    # Before e-mail addresses: password@host looks like one.
-    text = _DATABASE_PASSWORD.sub(rf"\1{REDACTED}\2", text)
-    text = _KEYWORD_PASSWORD.sub(rf"\1{REDACTED}", text)
-    text = _EMAIL.sub(REDACTED, text)
+    # Secrets first: the end of password@host looks like an e-mail address.
+    text = _EMAIL.sub(REDACTED, redact_secrets(text))
     return _CARD_NUMBER.sub(lambda match: REDACTED if _luhn(match[0]) else match[0], text)
+
+
+def redact_secrets(text: str) -> str:
+    """`text` without keys, signing secrets, client secrets and passwords; people's own data stays."""
+    text = _SECRETS.sub(REDACTED, text)
+    text = _URL_PASSWORD.sub(rf"\1{REDACTED}\2", text)
+    return _KEYWORD_PASSWORD.sub(rf"\1{REDACTED}", text)
+
+
+def holds_secret(text: str) -> bool:
+    """True when `text` has the shape of a key, a signing secret, a client secret or an address with a password."""
+    return redact_secrets(text) != text
 
 
 def redact_value(value: Any, depth: int = 0) -> Any:

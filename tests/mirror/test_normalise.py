@@ -96,3 +96,8 @@ def test_previous_attributes_get_the_same_shape_as_the_object() -> None:
 
 def test_the_version_of_the_payload_is_kept() -> None:
     assert event_states(event(customer(), api_version="2020-08-27"))[0].api_version == "2020-08-27"
+
+
+def test_a_read_is_never_placed_before_the_creation_of_its_object() -> None:
+    (state,) = read_states([customer(created=NOON + 5)], time=NOON, request_id="req_1", api_version=None)
+    assert state.time == NOON + 5

@@ -5,7 +5,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from payment_kit.runs.redact import holds_secret, redact_notebook, redact_text
+from payment_kit.runs.redact import redact_notebook, redact_text
+from payment_kit.telemetry.redaction import holds_secret
 
 NB: Any = nbformat.v4
 SECRETS = [

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import orjson
 
-from payment_kit.cli.demo_child import PARENT
+from payment_kit.cli import demo_child
 from payment_kit.errors import Broken, Problem
 
+SERVE = ("serve", "--ready-json", "--no-catch-up", "--log-level", "warning")
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
 RESTARTS_MAX = 100
@@ -39,18 +40,9 @@ class Serve:
     async def start(self) -> None:
         """Starts it and returns when it is ready; raises `Problem` when it is not within a minute."""
         log_path = self.home / LOG
-        command = [
-            sys.executable,
-            "-m",
-            "payment_kit",
-            "serve",
-            "--ready-json",
-            "--no-catch-up",
-            "--log-level",
-            "warning",
-        ]
-        command += ["--port", str(self.grpc_port), "--webhook-port", str(self.webhook_port)]
-        environment = {**self._environment, PARENT: str(os.getpid())}
+        ports = ["--port", str(self.grpc_port), "--webhook-port", str(self.webhook_port)]
+        command = [sys.executable, "-m", demo_child.__name__, *SERVE, *ports]
+        environment = {**self._environment, demo_child.PARENT: str(os.getpid())}
         with log_path.open("wb" if self.starts == 0 else "ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command, stdin=DEVNULL, stdout=PIPE, stderr=log, env=environment, start_new_session=True

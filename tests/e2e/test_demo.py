@@ -93,7 +93,14 @@ def test_a_database_with_the_data_of_a_real_account_is_refused(cli: Cli, databas
         assert connection.execute("select account_id from payment_kit.accounts").fetchall() == [("acct_1Real",)]
 
 
-def test_ctrl_c_in_the_middle_of_the_business_stops_every_process(home: Path, database: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "whole_group", "code", "said"),
+    [(signal.SIGINT, True, 130, "Stopped."), (signal.SIGTERM, False, 130, "Stopped."), (signal.SIGKILL, False, -9, "")],
+    ids=["Ctrl-C", "SIGTERM", "SIGKILL"],
+)
+def test_a_demo_stopped_in_the_middle_of_the_business_leaves_no_process(
+    home: Path, database: str, number: signal.Signals, whole_group: bool, code: int, said: str
+) -> None:
     command = [sys.executable, "-m", "payment_kit", "demo", "--payments", "2000"]
     where = environment(home, DATABASE_URL=database, PYTHONUNBUFFERED="1")
     with subprocess.Popen(
@@ -103,10 +110,10 @@ def test_ctrl_c_in_the_middle_of_the_business_stops_every_process(home: Path, da
         for line in process.stdout:
             if "payment-kit serve" in line:
                 break
-        os.killpg(process.pid, signal.SIGINT)
+        os.kill(-process.pid if whole_group else process.pid, number)
         _out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert err.strip() == "Stopped."
+    assert process.returncode == code
+    assert err.strip() == said
     assert left_behind(home) == []
 
 

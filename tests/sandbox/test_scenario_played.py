@@ -12,6 +12,7 @@ from payment_kit.sandbox.scenario import Scenario, actions, scenario
 from payment_kit.sandbox.scenario.calendar import DAY, midnight
 
 PAYMENTS = 150
+CARDS_ONLY = {"enabled": "true", "allow_redirects": "never"}
 
 
 class Player:

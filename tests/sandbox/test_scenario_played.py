@@ -91,9 +91,8 @@ class Player:
         if isinstance(action, actions.Pay):
             path = "/v1/payment_intents"
             form |= {"amount": str(action.amount.minor), "currency": action.amount.currency, "confirm": "true"}
-            form |= {"payment_method_types[0]": "card"} | (
-                {"customer": self.id(action.customer)} if action.customer else {}
-            )
+            form |= {f"automatic_payment_methods[{key}]": value for key, value in CARDS_ONLY.items()}
+            form |= {"customer": self.id(action.customer)} if action.customer else {}
         else:
             path = f"/v1/payment_intents/{self.id(action.payment)}/confirm"
         answer = await self.post(path, form)

@@ -1,5 +1,7 @@
 # Two commands do all the set-up: `make run` and `make test`. Everything is installed into .venv with pinned versions.
 PYTHON ?= python3
+# Tests wait for servers more than they compute: three workers fill two cores.
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraints.txt
@@ -14,7 +16,7 @@ run: $(VENV)/.run ## The whole loop offline: three months of business, mirrored,
 	@$(BIN)/payment-kit demo $(ARGS)
 
 test: $(VENV)/.dev check ## Every check and every test (ARGS go to pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## Lint, types, floors, contract, migrations
 	@$(BIN)/ruff check .

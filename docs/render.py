@@ -52,7 +52,7 @@ def settings() -> str:
 def commands() -> str:
     """The help of every command."""
     lines = ["# Commands", ""]
-    context = click.Context(group, info_name="payment-kit", max_content_width=WIDTH, terminal_width=WIDTH)
+    context = click.Context(group, info_name="payment-kit", terminal_width=WIDTH, **group.context_settings)
     lines += ["```", group.get_help(context), "```", ""]
     for name in COMMANDS:
         command = group.get_command(context, name)

@@ -2,10 +2,12 @@
 
 import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import yaml
+from packaging.specifiers import SpecifierSet
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -40,3 +42,26 @@ def test_constraints_pin_every_requirement_exactly() -> None:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_pinned_version_runs_on_the_oldest_python_we_promise() -> None:
+    oldest = _project()["requires-python"].removeprefix(">=") + ".0"
+    pins = [line.split("==") for line in (REPOSITORY / "constraints.txt").read_text().splitlines() if "==" in line]
+
+    too_young = [
+        f"{name} {version} wants Python {needed}"
+        for name, version in pins
+        if (needed := _requires_python(name, version)) and not SpecifierSet(needed).contains(oldest)
+    ]
+
+    assert too_young == []
+
+
+def _requires_python(name: str, version: str) -> str | None:
+    """What the installed distribution asks for; None when this platform does not have it."""
+    try:
+        found = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return None
+    assert found.version == version, f"{name} {found.version} is installed, constraints.txt says {version}"
+    return found.metadata["Requires-Python"]

@@ -43,6 +43,7 @@ create table payment_kit.requests (
     outcome bytea,
     created_at timestamp with time zone default now() not null,
     finished_at timestamp with time zone,
+    attempt bigint default 1 not null,
     constraint requests_pkey PRIMARY KEY (account_id, request_id)
 );
 

@@ -9,16 +9,18 @@ in the transaction that mirrors Stripe's answer, the row takes the outcome. Whoe
 * takes over when that someone's lease is over, and repeats with the same idempotency key: Stripe answers as before.
 
 An outcome that is not known leaves the row free to be taken over at once. Once Stripe was asked, a write is brought to
-its end even if its caller has gone.
+its end even if its caller has gone. Who was overtaken, because it stood still for longer than its lease, does not ask
+Stripe any more; if it has, only an answer may still become the outcome, no error, and its caller is told what is stored.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
+import psycopg
 import structlog
 
 from payment_kit.database.queries import sql
@@ -26,7 +28,7 @@ from payment_kit.errors import Conflict, Declined, Problem, Refused, Unavailable
 from payment_kit.mirror.order import Key
 from payment_kit.payments import outcomes
 from payment_kit.payments.mirroring import Mirror, Seen
-from payment_kit.payments.reading import Reader
+from payment_kit.payments.reading import Reader, reason_of
 from payment_kit.stripe_gateway import StripeGateway
 
 Payload = dict[str, Any]
@@ -37,6 +39,8 @@ STRIPE_SECONDS_MAX = 40.0
 LEASE_SECONDS = 4.0
 """A write whose process died can be taken over after this; a living process renews the lease while the try lasts."""
 RENEWALS_PER_LEASE = 3
+LOOK_SECONDS_MAX = 10.0
+"""How long a declined payment is read back for, at most; its events bring it otherwise."""
 DEADLINE_GRACE_SECONDS = 5.0
 """How long past its caller's deadline a write may wait for Stripe: an outcome that is known is worth it."""
 KEY_LIFE_SECONDS = 23 * 3600
@@ -71,16 +75,23 @@ class Outcome:
     replayed: bool
 
 
+class _Overtaken(Exception):
+    """Somebody else took the write over: what he stored is the outcome."""
+
+
 @dataclass(slots=True)
-class _Claim:
-    locked_until: datetime
-    plan: Payload | None
+class _Lease:
+    """The number of a try, and until when (`time.monotonic`) it is surely the only one."""
+
+    attempt: int
+    until: float
 
 
 class Attempt:
     """One try at a write: asks Stripe under keys of its request_id and remembers what it answered."""
 
     def __init__(self, writes: "Writes", request: Request) -> None:
+        self.lease = _Lease(0, 0.0)
         self.seen = Seen()
         self.abandoned = False
         self.reached_stripe = False
@@ -95,9 +106,11 @@ class Attempt:
 
         A write of several steps names each. `changes` is the object (its name, its id) that exists already.
         """
-        if self.abandoned:
-            raise Unavailable("DEADLINE_EXCEEDED", "The caller left before Stripe was asked; nothing happened.")
         before = await self._writes.mirror.standing(*changes) if changes else None
+        if self.abandoned and not self.reached_stripe:
+            raise Unavailable("DEADLINE_EXCEEDED", "The caller left before Stripe was asked; nothing happened.")
+        if time.monotonic() >= self.lease.until:
+            raise _Overtaken
         self.reached_stripe = True
         key = idempotency_key(self._writes.account, self._request.id, step)
         reply = await self._writes.gateway.request("post", path, params, idempotency_key=key)
@@ -154,20 +167,23 @@ class Writes:
     async def keep_plan(self, request: Request, plan: Payload) -> Payload:
         """Store what a repetition must send again; answers what is to be sent, which is the first one stored."""
         row = await self._fetch(_PLAN, request, plan=orjson.dumps(plan))
-        kept: Payload = orjson.loads(row[0]) if row else plan
+        if row is None:
+            raise _Overtaken
+        kept: Payload = orjson.loads(row[0])
         return kept
 
     async def _drive(self, request: Request, attempt: Attempt, work: Work) -> Outcome:
-        claim = await self._claim(request)
-        if isinstance(claim, Outcome):
-            return claim
-        attempt.plan = claim.plan
-        renewing = asyncio.create_task(self._renew(request, claim))
+        done = await self._claim(request, attempt)
+        if done:
+            return done
+        renewing = asyncio.create_task(self._renew(request, attempt.lease))
         try:
             outcome = await self._outcome(request, attempt, work)
             refused = await self._finish(request, attempt, outcome)
+        except _Overtaken:
+            return await self._known(request)
         except BaseException:
-            await self._release(request, claim)
+            await self._release(request, attempt.lease)
             raise
         finally:
             renewing.cancel()
@@ -199,25 +215,27 @@ class Writes:
                 raise Unavailable("STRIPE_OUTCOME_UNKNOWN", what) from None
             raise Unavailable("DEADLINE_EXCEEDED", "The deadline passed before Stripe was asked.") from None
 
-    async def _claim(self, request: Request) -> _Claim | Outcome:
-        known = {"method": request.method, "request_hash": request.digest}
+    async def _claim(self, request: Request, attempt: Attempt) -> Outcome | None:
+        """None when this try may go on, with its lease and plan; otherwise what is known of the write."""
         terms = {"lease_seconds": self._lease_seconds, "key_life_seconds": KEY_LIFE_SECONDS}
-        row = await self._fetch(_CLAIM, request, **known, **terms)
+        until = time.monotonic() + self._lease_seconds
+        row = await self._fetch(_CLAIM, request, method=request.method, request_hash=request.digest, **terms)
         if row is None:
-            return await self._known(request, **known)
-        locked_until, plan, forgotten = row
-        claim = _Claim(locked_until, orjson.loads(plan) if plan else None)
+            return await self._known(request)
+        number, plan, forgotten = row
+        attempt.lease = _Lease(number, until)
+        attempt.plan = orjson.loads(plan) if plan else None
         if forgotten:
-            await self._release(request, claim)
+            await self._release(request, attempt.lease)
             raise Refused(
                 "STRIPE_OUTCOME_UNKNOWN",
                 "The outcome of this write was never learnt, and Stripe has forgotten its key since.",
                 next_step="Look in Stripe whether it happened; if it did not, send it with a new request_id.",
             )
-        return claim
+        return None
 
-    async def _known(self, request: Request, **known: Any) -> Outcome:
-        row = await self._fetch(_READ, request, **known)
+    async def _known(self, request: Request) -> Outcome:
+        row = await self._fetch(_READ, request, method=request.method, request_hash=request.digest)
         state, outcome, same = row or ("running", None, True)
         if not same:
             what = f"request_id {request.id} was used for another request."
@@ -236,45 +254,48 @@ class Writes:
         if not isinstance(problem, Declined) or not intent:
             return
         try:
-            await attempt.look(f"/v1/payment_intents/{intent}", {"expand": ["latest_charge"]})
-        except Problem as trouble:
-            log.warning("declined_payment_not_read", payment_intent=intent, reason=trouble.reason)
+            async with asyncio.timeout(LOOK_SECONDS_MAX):
+                await attempt.look(f"/v1/payment_intents/{intent}", {"expand": ["latest_charge"]})
+        except (Problem, TimeoutError) as trouble:
+            log.warning("declined_payment_not_read", payment_intent=intent, reason=reason_of(trouble))
 
     async def _finish(self, request: Request, attempt: Attempt, outcome: Payload | Problem) -> Sequence[Key]:
         """Mirror and store in one transaction; returns the objects to be read again."""
         status, stored = outcomes.encode(outcome)
-        parameters = self._parameters(request, status_code=status, outcome=stored)
+        terms = {"status_code": status, "outcome": stored, "attempt": attempt.lease.attempt}
         try:
             async with self._reader.connection() as connection, connection.transaction():
                 refused = await self.mirror.write(connection, attempt.seen) if attempt.seen.states else ()
-                await connection.execute(_FINISH, parameters)
-        except Unavailable as problem:
-            what = f"Stripe has answered, but the answer could not be stored ({problem.reason})."
+                cursor = await connection.execute(_FINISH, self._parameters(request, **terms))
+                ours = await cursor.fetchone()
+        except (Unavailable, psycopg.Error) as trouble:
+            log.warning("outcome_not_stored", request_id=request.id, reason=reason_of(trouble))
+            what = f"Stripe has answered, but the answer could not be stored ({reason_of(trouble)})."
             raise Unavailable("STRIPE_OUTCOME_UNKNOWN", what) from None
+        if ours is None:
+            raise _Overtaken
         return refused
 
-    async def _renew(self, request: Request, claim: _Claim) -> None:
-        """Keeps the lease for as long as this process lives; ends when somebody else took the write over.
-
-        Should two ever work on one write, Stripe still does it once: both send the same plan under the same key.
-        """
+    async def _renew(self, request: Request, lease: _Lease) -> None:
+        """Keeps the lease for as long as this process lives; ends when somebody else took the write over."""
         while True:
             await asyncio.sleep(self._lease_seconds / RENEWALS_PER_LEASE)
-            terms = {"lease_seconds": self._lease_seconds, "locked_until": claim.locked_until}
+            until = time.monotonic() + self._lease_seconds
+            terms = {"lease_seconds": self._lease_seconds, "attempt": lease.attempt}
             try:
                 row = await self._fetch(_RENEW, request, **terms)
-            except Problem as problem:
-                log.warning("lease_not_renewed", request_id=request.id, reason=problem.reason)
+            except (Problem, psycopg.Error) as trouble:
+                log.warning("lease_not_renewed", request_id=request.id, reason=reason_of(trouble))
                 continue
+            lease.until = until if row else 0.0
             if row is None:
                 return
-            claim.locked_until = row[0]
 
-    async def _release(self, request: Request, claim: _Claim) -> None:
+    async def _release(self, request: Request, lease: _Lease) -> None:
         try:
-            await self._execute(_RELEASE, request, locked_until=claim.locked_until)
-        except Problem as problem:
-            log.warning("request_not_released", request_id=request.id, reason=problem.reason)
+            await self._execute(_RELEASE, request, attempt=lease.attempt)
+        except (Problem, psycopg.Error) as trouble:
+            log.warning("request_not_released", request_id=request.id, reason=reason_of(trouble))
 
     async def _fetch(self, query: Any, request: Request, **more: Any) -> tuple[Any, ...] | None:
         async with self._reader.connection() as connection:

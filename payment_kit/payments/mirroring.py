@@ -1,13 +1,15 @@
 """Stripe's answers to our own writes, put into the mirror so that whoever writes can read it back at once.
 
 An answer is ordered like every other state (payment_kit/mirror/order.py), with two things known besides: it is not
-older than the object's creation, and it is newer than what the row held before Stripe was asked.
+older than the object's creation, and it is newer than what the row held before Stripe was asked. Of an answer that
+Stripe only repeats the first alone is known: it gives way to a later row, and then the object is read again.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import psycopg
 import structlog
 
 from payment_kit.errors import Problem
@@ -15,7 +17,7 @@ from payment_kit.mirror import writer
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.normalise import read_states
 from payment_kit.mirror.order import Key, State
-from payment_kit.payments.reading import Found, Reader
+from payment_kit.payments.reading import Found, Reader, reason_of
 from payment_kit.stripe_gateway import Reply, StripeGateway
 from payment_kit.stripe_gateway.gateway import API_VERSION
 
@@ -37,7 +39,7 @@ class Seen:
     def add(self, reply: Reply, *, before: Found | None = None) -> Payload:
         """Note an answer and return its own object in canonical shape. `before`: its row before Stripe was asked."""
         states = states_of(reply)
-        if before:
+        if before and not reply.replayed:
             states[0] = replace(states[0], after=before.event, time=max(states[0].time, before.time))
         self.own.append(states[0].key)
         # A later answer of the same write knows better about the same object.
@@ -73,8 +75,8 @@ class Mirror:
         for kind, id_ in keys:
             try:
                 await self._refetch(kind, id_)
-            except Problem as problem:
-                log.warning("read_again_failed", object=kind, id=id_, reason=problem.reason)
+            except (Problem, psycopg.Error) as trouble:
+                log.warning("read_again_failed", object=kind, id=id_, reason=reason_of(trouble))
 
     async def _refetch(self, kind: str, id_: str) -> None:
         for _ in range(REFETCHES_MAX):

@@ -8,7 +8,7 @@ import psycopg
 
 from payment_kit.database.connection import Pool, translated
 from payment_kit.database.queries import sql
-from payment_kit.errors import NotFound
+from payment_kit.errors import NotFound, Problem
 from payment_kit.payments import pages
 
 Payload = dict[str, Any]
@@ -84,3 +84,10 @@ class Reader:
         more = len(rows) > size
         last = pages.Position(*rows[size - 1][1:]) if more else None
         return Page([row[0] for row in rows[:size]], pages.token(last, query) if last else "")
+
+
+def reason_of(trouble: Exception) -> str:
+    """What went wrong, in a word for the log; never the database's own text, which may quote a row."""
+    if isinstance(trouble, psycopg.Error):
+        return f"SQLSTATE {trouble.sqlstate}"
+    return trouble.reason if isinstance(trouble, Problem) else type(trouble).__name__

@@ -34,11 +34,15 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer. `server_time`: Unix seconds of Stripe's clock that surely lie before the state in `body` was read."""
+    """One answer. `server_time`: Unix seconds of Stripe's clock that surely lie before the state in `body` was read.
+
+    A `replayed` answer is the one Stripe gave first under this idempotency key: its body may be old, its time is 0.
+    """
 
     body: Json
     server_time: int
     request_id: str
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +146,12 @@ class StripeGateway:
             # The SDK wraps a failed connect, but not a connection lost while the body is read.
             raise failures.connection_problem(write=method != "get") from None
         took = time.monotonic() - began
+        replayed = response.headers.get("Idempotent-Replayed") == "true"
         return Reply(
             _parse(response.body, write=method != "get"),
-            _order_time(response.headers, took, began_at),
+            0 if replayed else _order_time(response.headers, took, began_at),
             response.headers.get("Request-Id") or f"local_{random.getrandbits(64):016x}",
+            replayed,
         )
 
 

@@ -7,12 +7,13 @@ values (
     now() + make_interval(secs => %(lease_seconds)s)
 )
 on conflict (account_id, request_id) do update set
-locked_until = excluded.locked_until
+locked_until = excluded.locked_until,
+attempt = known.attempt + 1
 where known.state = 'running'
 and known.locked_until <= now()
 and known.method = excluded.method
 and known.request_hash = excluded.request_hash
-returning locked_until, outcome as plan, created_at < now() - make_interval(secs => %(key_life_seconds)s) as forgotten;
+returning attempt, outcome as plan, created_at < now() - make_interval(secs => %(key_life_seconds)s) as forgotten;
 
 -- name: requests.read
 -- What is known of a write. `same` says whether it was the same request.
@@ -24,33 +25,41 @@ from payment_kit.requests
 where account_id = %(account_id)s and request_id = %(request_id)s;
 
 -- name: requests.renew
--- Hold a running write a little longer; no row when somebody else has taken it over.
+-- Hold a running write a little longer; no row when it was taken over or released.
 update payment_kit.requests set locked_until = now() + make_interval(secs => %(lease_seconds)s)
 where account_id = %(account_id)s
 and request_id = %(request_id)s
 and state = 'running'
-and locked_until = %(locked_until)s
-returning locked_until;
+and attempt = %(attempt)s
+returning attempt;
 
 -- name: requests.plan
--- Keep what a repetition must send again exactly, before Stripe is asked; the first one stays.
+-- Keep what a repetition must send again exactly, before Stripe is asked; the first one stays. No row: somebody else
+-- has finished.
 update payment_kit.requests set outcome = coalesce(outcome, %(plan)s)
 where account_id = %(account_id)s and request_id = %(request_id)s and state = 'running'
 returning outcome;
 
 -- name: requests.finish
--- Keep the outcome; the first one stays.
+-- Keep the outcome; the first one stays. No row: somebody else's counts. An answer of Stripe's counts whoever got it,
+-- because everyone asks under one key; an error only from who still holds the write.
 update payment_kit.requests set
     state = 'done',
     status_code = %(status_code)s,
     outcome = %(outcome)s,
     finished_at = now()
-where account_id = %(account_id)s and request_id = %(request_id)s and state = 'running';
-
--- name: requests.release
--- Let the same request be tried again at once; only by who still holds it.
-update payment_kit.requests set locked_until = now()
 where account_id = %(account_id)s
 and request_id = %(request_id)s
 and state = 'running'
-and locked_until = %(locked_until)s;
+and (attempt = %(attempt)s or %(status_code)s = 200)
+returning attempt;
+
+-- name: requests.release
+-- Let the same request be tried again at once; only by who still holds it. A renewal under way holds nothing any more.
+update payment_kit.requests set
+    locked_until = now(),
+    attempt = attempt + 1
+where account_id = %(account_id)s
+and request_id = %(request_id)s
+and state = 'running'
+and attempt = %(attempt)s;

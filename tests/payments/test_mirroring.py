@@ -11,7 +11,7 @@ from payment_kit.mirror.worker import Worker
 from payment_kit.money import Money
 from payment_kit.payments import customers, payment_intents, refunds
 from payment_kit.payments.desk import Desk
-from payment_kit.payments.idempotency import Request
+from payment_kit.payments.idempotency import Request, idempotency_key
 from payment_kit.payments.payment_intents import Draft
 from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import StripeGateway
@@ -141,3 +141,26 @@ async def test_a_write_by_another_program_wins_over_our_older_answer(
 
     assert (await customers.get(desk, created["id"]))["name"] == "Theirs"
     assert len(list(sandbox.store.rows("customer"))) == 1
+
+
+async def test_a_repeated_write_does_not_take_back_what_was_written_since(desk: Desk, gateway: StripeGateway) -> None:
+    customer, first = await create(desk, "First"), request()
+    # Stripe has made the change, and whoever asked for it died before hearing of it.
+    key = idempotency_key(desk.writes.account, first.id)
+    await gateway.request("post", f"/v1/customers/{customer['id']}", {"name": "Second"}, idempotency_key=key)
+    await customers.update(desk, request(), customer["id"], {"name": "Third"})
+
+    answer = await customers.update(desk, first, customer["id"], {"name": "Second"})
+
+    assert answer["name"] == "Second"
+    assert (await customers.get(desk, customer["id"]))["name"] == "Third"
+
+
+async def test_a_repeated_write_is_read_back_at_once(desk: Desk, gateway: StripeGateway) -> None:
+    customer, first = await create(desk, "First"), request()
+    key = idempotency_key(desk.writes.account, first.id)
+    await gateway.request("post", f"/v1/customers/{customer['id']}", {"name": "Second"}, idempotency_key=key)
+
+    await customers.update(desk, first, customer["id"], {"name": "Second"})
+
+    assert (await customers.get(desk, customer["id"]))["name"] == "Second"

@@ -90,6 +90,12 @@ async def test_the_order_time_is_stripes_clock_before_the_request(server: Server
     assert reply.server_time == 1782864009
 
 
+async def test_an_answer_stripe_only_repeats_has_no_time(server: Server, gateway: StripeGateway) -> None:
+    server.answers = [_json({}, **{"Date": "Wed, 01 Jul 2026 00:00:10 GMT", "Idempotent-Replayed": "true"})]
+    reply = await gateway.request("post", "/v1/customers", idempotency_key="key-1")
+    assert (reply.replayed, reply.server_time) == (True, 0)
+
+
 async def test_a_body_with_a_nul_is_readable(server: Server, gateway: StripeGateway) -> None:
     server.answers = [_json({"name": "a\0b"})]
     assert (await gateway.request("get", "/v1/x")).body == {"name": "a\ufffdb"}

@@ -23,6 +23,9 @@ from payment_kit.stripe_gateway.gateway import API_VERSION, Page, StripeGateway
 STREAMS_AT_ONCE = 4
 PARENTS_AT_ONCE = 8
 PARENTS_MAX = 100
+RESUME_SECONDS_MAX = 7 * 24 * 3600
+"""A listing begun longer ago is begun anew: what changed behind it must still be in Stripe's list of events."""
+STATES_AT_ONCE = 1000
 
 _POSITION = sql("sync.position")
 _START = sql("sync.start")
@@ -54,8 +57,8 @@ async def backfill(
 ) -> dict[str, Progress]:
     """List `objects` (names of the catalogue, default all) into the mirror; returns the last progress per stream.
 
-    An interrupted backfill is continued by the next call; a finished stream is read anew. Rows that are newer than a
-    page stay as they are. Raises the gateway's problems; every page before is kept.
+    An interrupted backfill is continued by the next call within a week; a finished stream is read anew. Rows that are
+    newer than a page stay as they are. Raises the gateway's problems; every page before is kept.
     """
     entries = [CATALOGUE[name] for name in objects or CATALOGUE]
     parents = {entry.list_per for entry in entries if entry.list_per} - {entry.name for entry in entries}
@@ -99,9 +102,12 @@ class _Stream:
     async def _resume(self) -> dict[str, Any]:
         async with self._pool.connection() as connection:
             row = await (await connection.execute(_POSITION, self._key)).fetchone()
-            if row is not None and not row[3] and "started" in row[1]:
+        if row is not None and not row[3] and "started" in row[1]:
+            now = (await self._gateway.page("/v1/events", {"limit": 1})).server_time
+            if now - row[1]["started"] <= RESUME_SECONDS_MAX:
                 self._objects = row[2]
                 return dict(row[1])
+        async with self._pool.connection() as connection:
             await connection.execute(_START, self._key | {"position": "{}"})
         return {}
 
@@ -113,7 +119,7 @@ class _Stream:
             started = page.server_time if started is None else started
             last = page.data[-1]["id"] if page.data else after
             async with self._pool.connection() as connection, connection.transaction():
-                await self._write(connection, page)
+                await self._write(connection, [page])
                 await self._advance(connection, {"started": started, "after": last}, len(page.data))
         assert started is not None, "a list has at least one page"
         return started
@@ -129,8 +135,7 @@ class _Stream:
                 some = parents[first : first + PARENTS_AT_ONCE]
                 pages = [page for found in await each(self._children, some, PARENTS_AT_ONCE) for page in found]
                 async with self._pool.connection() as connection, connection.transaction():
-                    for page in pages:
-                        await self._write(connection, page)
+                    await self._write(connection, pages)
                     after = some[-1]
                     found = sum(len(page.data) for page in pages)
                     await self._advance(connection, {"started": started, "after": after}, found)
@@ -145,8 +150,8 @@ class _Stream:
         async with self._pool.connection() as connection:
             return [row[0] for row in await (await connection.execute(_CUSTOMERS_AFTER, parameters)).fetchall()]
 
-    async def _write(self, connection: Connection, page: Page) -> None:
-        self._written += await write_page(connection, self._account, page)
+    async def _write(self, connection: Connection, pages: Sequence[Page]) -> None:
+        self._written += await write_pages(connection, self._account, pages)
 
     async def _advance(self, connection: Connection, position: dict[str, Any], objects: int) -> None:
         parameters = self._key | {"position": orjson.dumps(position).decode(), "objects": objects}
@@ -160,8 +165,19 @@ class _Stream:
         return made
 
 
-async def write_page(connection: Connection, account: Account, page: Page) -> int:
-    """Write the objects of one page with the time of its request; returns how many rows changed."""
-    states = read_states(page.data, time=page.server_time, request_id=page.request_id, api_version=API_VERSION)
-    written = await write(connection, account.id, account.livemode, states)
-    return written.count("applied")
+async def write_pages(connection: Connection, account: Account, pages: Sequence[Page]) -> int:
+    """Write the objects of some pages with the time of each page's request; returns how many rows changed.
+
+    All in one order, that of the writer: in a transaction around it, pages written one by one could deadlock.
+    """
+    states = [
+        state
+        for page in pages
+        for state in read_states(page.data, time=page.server_time, request_id=page.request_id, api_version=API_VERSION)
+    ]
+    states.sort(key=lambda state: state.key)
+    changed = 0
+    for first in range(0, len(states), STATES_AT_ONCE):
+        some = states[first : first + STATES_AT_ONCE]
+        changed += (await write(connection, account.id, account.livemode, some)).count("applied")
+    return changed

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from payment_kit.errors import NotFound, Unavailable
+import structlog
+
+from payment_kit.errors import NotFound, Problem
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.concurrently import each
 from payment_kit.mirror.normalise import read_states
@@ -11,6 +13,7 @@ from payment_kit.mirror.writer import Undecided
 from payment_kit.stripe_gateway.gateway import API_VERSION, StripeGateway
 
 REQUESTS_AT_ONCE = 8
+_log = structlog.get_logger()
 
 
 async def refetch(
@@ -18,8 +21,8 @@ async def refetch(
 ) -> dict[Undecided, list[State]]:
     """The present state of each object, marked as newer than what its row held; no state when Stripe has it no more.
 
-    An object Stripe did not answer about is missing from the result: its events stay undecided. Call it outside any
-    transaction.
+    An object Stripe gave no answer about, for whatever reason, is missing from the result: its events stay undecided
+    and the others go on. Call it outside any transaction.
     """
 
     async def one(wanted: Undecided) -> tuple[Undecided, list[State] | None]:
@@ -36,7 +39,8 @@ async def _fetch(gateway: StripeGateway, wanted: Undecided, connected_account: s
     except NotFound:
         # No tombstone: a wrong key answers the same. If it was deleted, its own event says so.
         return []
-    except Unavailable:
+    except Problem as problem:
+        _log.warning("object not fetched again", object=wanted.object, id=wanted.id, code=problem.code)
         return None
     return read_states(
         [reply.body],

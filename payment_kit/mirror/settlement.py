@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from payment_kit.database.connection import Pool
 from payment_kit.database.queries import sql
 from payment_kit.mirror.accounts import Account
-from payment_kit.mirror.backfill import write_page
+from payment_kit.mirror.backfill import write_pages
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.concurrently import each
 from payment_kit.stripe_gateway.gateway import Page, StripeGateway
@@ -56,7 +56,7 @@ async def pull_balance_transactions(gateway: StripeGateway, pool: Pool, account:
     async for page in gateway.list(CATALOGUE["balance_transaction"].path, params):
         started = page.server_time if started is None else started
         async with pool.connection() as connection:
-            changed += await write_page(connection, account, page)
+            changed += await write_pages(connection, account, [page])
         read += len(page.data)
     async with pool.connection() as connection:
         await connection.execute(_COMPLETE, key | {"complete_through": started, "objects": changed})
@@ -87,8 +87,7 @@ async def _store_items(pool: Pool, account: Account, payout_id: str, pages: list
     ids = [transaction["id"] for page in pages for transaction in page.data]
     key = {"account_id": account.id, "payout_id": payout_id}
     async with pool.connection() as connection, connection.transaction():
-        for page in pages:
-            await write_page(connection, account, page)
+        await write_pages(connection, account, pages)
         await connection.execute(_LINK_PAYOUT, key | {"balance_transaction_ids": ids})
         await connection.execute(_ITEMISED, key | {"items": len(ids)})
 

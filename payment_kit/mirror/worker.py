@@ -31,6 +31,7 @@ ATTEMPTS_MAX = 8
 BACKOFF_SECONDS_MAX = 300.0
 REFETCH_LEASE_SECONDS = 30.0
 REFETCH_ROUNDS = 3
+DEADLOCK_TRIES = 5
 POLL_SECONDS = 1.0
 LISTEN_SECONDS = 30.0
 ERROR_CHARACTERS_MAX = 500
@@ -39,8 +40,10 @@ _CLAIM = sql("inbox.claim")
 _FINISH = sql("inbox.finish")
 _POSTPONE = sql("inbox.postpone")
 _FAIL = sql("inbox.fail")
-_TRANSIENT = ("08", "40", "53", "55", "57")
+_BAD_PAYLOAD_STATES = ("21", "22", "23", "54")
+"""SQLSTATE classes that are about the values: cardinality, data, integrity, program limits."""
 _BAD_PAYLOAD = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
+_DEADLOCK = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 _log = structlog.get_logger()
 
 
@@ -54,6 +57,9 @@ class Claimed:
     livemode: bool
     body: bytes
     attempts: int
+
+
+_Waiting = dict[tuple[str, str], tuple[Claimed, list[Undecided]]]
 
 
 @dataclass(slots=True)
@@ -88,7 +94,7 @@ class _Batch:
     """One batch on its way: what is decided, and which events wait for which objects."""
 
     finished: dict[tuple[str, str], str] = field(default_factory=dict)
-    waiting: dict[tuple[str, str], tuple[bool, list[Undecided]]] = field(default_factory=dict)
+    waiting: _Waiting = field(default_factory=dict)
 
 
 class Worker:
@@ -133,6 +139,15 @@ class Worker:
 
     async def step(self) -> int:
         """Apply one batch of at most `BATCH_MAX` events; returns how many were taken, 0 when nothing is due."""
+        for _ in range(DEADLOCK_TRIES - 1):
+            try:
+                return await self._step()
+            except _DEADLOCK:
+                # Events tried alone lock their rows in no common order; whoever loses starts again.
+                continue
+        return await self._step()
+
+    async def _step(self) -> int:
         batch = _Batch()
         async with self._pool.connection() as connection, connection.transaction():
             rows = await (await connection.execute(_CLAIM, {"limit": BATCH_MAX})).fetchall()
@@ -183,7 +198,7 @@ class Worker:
             "event could not be applied", event_id=event.event_id, type=event.type, attempts=event.attempts + 1
         )
 
-    async def _settle(self, waiting: dict[tuple[str, str], tuple[bool, list[Undecided]]]) -> None:
+    async def _settle(self, waiting: _Waiting) -> None:
         """Fetch undecided objects and write them; what stays undecided comes back when its lease is over."""
         for _ in range(REFETCH_ROUNDS):
             if not waiting:
@@ -194,23 +209,37 @@ class Worker:
                 for key, left in (await self._settle_account(account_id, dict(events))).items()
             }
 
-    async def _settle_account(
-        self, account_id: str, waiting: dict[tuple[str, str], tuple[bool, list[Undecided]]]
-    ) -> dict[tuple[str, str], tuple[bool, list[Undecided]]]:
+    async def _settle_account(self, account_id: str, waiting: _Waiting) -> _Waiting:
+        """Settle `waiting` together; an answer nobody can store is singled out and counts as a failed attempt."""
+        try:
+            return await self._settle_together(account_id, waiting)
+        except (psycopg.Error, *_BAD_PAYLOAD) as error:
+            if _is_transient(error):
+                raise
+            events = list(waiting.items())
+            if len(events) == 1:
+                async with self._pool.connection() as connection:
+                    await self._fail(connection, events[0][1][0], error)
+                return {}
+        middle = len(events) // 2
+        left = await self._settle_account(account_id, dict(events[:middle]))
+        return left | await self._settle_account(account_id, dict(events[middle:]))
+
+    async def _settle_together(self, account_id: str, waiting: _Waiting) -> _Waiting:
         connected = account_id if account_id != self._account_id else None
         wanted = [undecided for _, objects in waiting.values() for undecided in objects]
         fetched = await refetch(self._gateway, wanted, connected_account=connected)
         states = [state for states in fetched.values() for state in states]
-        livemode = next(iter(waiting.values()))[0]
+        livemode = next(iter(waiting.values()))[0].livemode
         async with self._pool.connection() as connection, connection.transaction():
             written = await write(connection, account_id, livemode, states)
             again = {(undecided.object, undecided.id): undecided for undecided in written.undecided}
-            left: dict[tuple[str, str], tuple[bool, list[Undecided]]] = {}
-            for key, (mode, objects) in waiting.items():
+            left: _Waiting = {}
+            for key, (event, objects) in waiting.items():
                 open_objects = [again.get((one.object, one.id)) for one in objects if one in fetched]
                 remaining = [one for one in open_objects if one] + [one for one in objects if one not in fetched]
                 if remaining:
-                    left[key] = (mode, remaining)
+                    left[key] = (event, remaining)
             await _finish(connection, {key: "applied" for key in waiting if key not in left})
         self.tally.refetched += len(fetched)
         self.tally.outcomes["applied"] += len(waiting) - len(left)
@@ -219,7 +248,7 @@ class Worker:
     async def _step_if_possible(self) -> int:
         try:
             return await self.step()
-        except (psycopg.OperationalError, Problem) as error:
+        except (psycopg.Error, Problem) as error:
             _log.warning("worker waits", reason=_error_text(error))
             return 0
 
@@ -245,20 +274,21 @@ async def _write(connection: Connection, events: Sequence[Claimed]) -> _Batch:
     batch = _Batch()
     in_order = sorted(events, key=lambda event: (event.account_id, event.livemode))
     for (account_id, livemode), group in groupby(in_order, key=lambda event: (event.account_id, event.livemode)):
-        projected = {event.event_id: _states(event) for event in group}
-        states = [state for found in projected.values() for state in found]
+        projected = [(event, _states(event)) for event in group]
+        states = [state for _, found in projected for state in found]
         written = await write(connection, account_id, livemode, states)
         outcomes = iter(written.outcomes)
         undecided = {(one.object, one.id): one for one in written.undecided}
-        for event_id, found in projected.items():
+        for event, found in projected:
+            key = (account_id, event.event_id)
             each = [next(outcomes) for _ in found]
             if "undecided" in each:
                 objects = [
                     undecided[state.key] for state, outcome in zip(found, each, strict=True) if outcome == "undecided"
                 ]
-                batch.waiting[account_id, event_id] = (livemode, objects)
+                batch.waiting[key] = (event, objects)
             else:
-                batch.finished[account_id, event_id] = _event_outcome(each)
+                batch.finished[key] = _event_outcome(each)
     return batch
 
 
@@ -291,12 +321,12 @@ def _keys(keys: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 def _is_transient(error: Exception) -> bool:
-    """Would the same payload pass on another day? Then nobody is to blame and everything is tried again."""
+    """Is it the database that fails (away, read-only, full, a right or a table missing)? Then no event is to blame."""
     if not isinstance(error, psycopg.Error):
         return False
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    return error.sqlstate[:2] in _TRANSIENT
+    return error.sqlstate[:2] not in _BAD_PAYLOAD_STATES
 
 
 def _error_text(error: Exception) -> str:

@@ -7,14 +7,16 @@ import orjson
 import pytest
 
 from payment_kit.database.connection import Pool
+from payment_kit.errors import Unavailable
 from payment_kit.mirror.accounts import Account, identify
+from payment_kit.mirror.backfill import backfill
 from payment_kit.mirror.catch_up import catch_up
 from payment_kit.mirror.inbox import Inbox, envelope
 from payment_kit.mirror.settlement import pull_settlement
 from payment_kit.mirror.status import status
 from payment_kit.mirror.worker import Worker
 from payment_kit.sandbox import Sandbox
-from payment_kit.stripe_gateway import StripeGateway
+from payment_kit.stripe_gateway import Page, StripeGateway
 from tests.mirror.business import DAY, Business, different, mirrored
 from tests.mirror.events import customer, event
 
@@ -87,6 +89,27 @@ async def test_a_gap_of_more_than_29_days_is_bridged_by_a_backfill(
         business.pass_time(20 * DAY)
     done = await catch_up(gateway, pool, account)
     assert (done.backfilled, made["id"] in (await mirrored(pool))["customer"]) == (True, True)
+
+
+async def test_a_backfill_interrupted_long_ago_is_begun_anew(
+    gateway: StripeGateway, pool: Pool, account: Account, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [(await gateway.request("post", "/v1/customers", {"name": f"c{n}"})).body for n in range(101)]
+    ask = gateway.page
+
+    async def ends(path: str, params: Any = None, **options: Any) -> Page:
+        if "starting_after" in (params or {}):
+            raise Unavailable("STRIPE_UNREACHABLE", "gone")
+        return await ask(path, params, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gateway, "page", ends)
+        with pytest.raises(Unavailable):
+            await backfill(gateway, pool, account, objects=["customer"])
+    await gateway.request("post", f"/v1/customers/{made[-1]['id']}", {"name": "changed behind the first page"})
+    sandbox.advance_to(sandbox.now + 40 * DAY)
+    await catch_up(gateway, pool, account)
+    assert (await mirrored(pool))["customer"][made[-1]["id"]]["name"] == "changed behind the first page"
 
 
 async def test_an_outage_of_four_days_needs_no_backfill(

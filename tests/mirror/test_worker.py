@@ -4,14 +4,16 @@ import asyncio
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 from pydantic import SecretStr
 
 from payment_kit.database.connection import Pool
+from payment_kit.errors import Refused
 from payment_kit.mirror import worker as worker_module
 from payment_kit.mirror.inbox import Inbox, envelope
 from payment_kit.mirror.worker import ATTEMPTS_MAX, Worker
-from payment_kit.stripe_gateway import StripeGateway
+from payment_kit.stripe_gateway import Reply, StripeGateway
 from tests.mirror.events import NOON, customer, event, until
 
 POISON = {"balance": "a lot"}
@@ -136,6 +138,81 @@ async def test_a_tie_of_an_object_stripe_has_no_more_keeps_the_row(pool: Pool, i
     await _store(inbox, event(customer("a"), id="evt_a"), event(customer("b"), id="evt_b"))
     await worker.drain()
     assert set((await _outcomes(pool)).values()) == {"applied"}
+
+
+async def test_a_tie_stripe_gives_no_answer_about_stops_nobody(
+    pool: Pool, inbox: Inbox, worker: Worker, gateway: StripeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(*_: Any, **__: Any) -> Reply:
+        raise Refused("STRIPE_PERMISSION_DENIED", "The restricted key may not read customers.")
+
+    monkeypatch.setattr(gateway, "request", refuses)
+    await _store(inbox, event(customer("a"), id="evt_a"), event(customer("b"), id="evt_b"))
+    await worker.drain()
+    assert await _outcomes(pool) == {"evt_a": None, "evt_b": None}
+
+
+async def test_an_answer_nobody_can_store_counts_against_its_events_only(
+    pool: Pool, inbox: Inbox, worker: Worker, gateway: StripeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answers(_method: str, path: str, *_: Any, **__: Any) -> Reply:
+        fields = POISON if path.endswith("cus_bad") else {"name": "truth"}
+        return Reply(customer(id=path.rpartition("/")[2]) | fields, NOON + 1, f"req_{path[-3:]}")
+
+    monkeypatch.setattr(gateway, "request", answers)
+    for owner in ("good", "bad"):
+        tie = [event(customer(name, id=f"cus_{owner}"), id=f"evt_{owner}_{name}") for name in ("a", "b")]
+        await _store(inbox, *tie)
+    await worker.drain()
+    rows = await _rows(pool, "select event_id, outcome, attempts from payment_kit.inbox order by 1")
+    assert rows == [
+        ("evt_bad_a", None, 1),
+        ("evt_bad_b", None, 1),
+        ("evt_good_a", "applied", 0),
+        ("evt_good_b", "applied", 0),
+    ]
+
+
+async def test_trouble_of_the_database_is_waited_for_and_blames_no_event(
+    pool: Pool, inbox: Inbox, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, applied = asyncio.Event(), worker._step_if_possible
+
+    async def tried() -> int:
+        count = await applied()
+        waits.set()
+        return count
+
+    monkeypatch.setattr(worker_module, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(worker, "_step_if_possible", tried)
+    async with pool.connection() as connection:
+        await connection.execute("alter table stripe.customers rename to customers_away")
+    await _store(inbox, event(customer("a")))
+    stop = asyncio.Event()
+    running = asyncio.create_task(worker.run(stop))
+    await asyncio.wait_for(waits.wait(), 10)
+    assert await _rows(pool, "select outcome, attempts from payment_kit.inbox") == [(None, 0)]
+    async with pool.connection() as connection:
+        await connection.execute("alter table stripe.customers_away rename to customers")
+    await until(lambda: worker.tally.finished > 0)
+    stop.set()
+    await running
+
+
+async def test_whoever_loses_a_deadlock_starts_again(
+    pool: Pool, inbox: Inbox, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, lost = worker_module._write, list[bool]()
+
+    async def loses_once(*arguments: Any) -> Any:
+        if not lost:
+            lost.append(True)
+            raise psycopg.errors.DeadlockDetected("deadlock detected")
+        return await write(*arguments)
+
+    monkeypatch.setattr(worker_module, "_write", loses_once)
+    await _store(inbox, event(customer("a")))
+    assert (await worker.drain()).outcomes == {"applied": 1}
 
 
 async def test_every_event_is_applied_once_by_workers_at_once(pool: Pool, inbox: Inbox, gateway: StripeGateway) -> None:

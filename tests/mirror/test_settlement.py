@@ -1,0 +1,54 @@
+"""What a payout pays out is stored whole and in the way of nobody."""
+
+import asyncio
+from typing import Any
+
+import psycopg
+
+from payment_kit.database.connection import Pool, connect_async
+from payment_kit.mirror.accounts import Account
+from payment_kit.mirror.backfill import write_pages
+from payment_kit.mirror.settlement import itemise_payouts
+from payment_kit.stripe_gateway import Page
+from tests.mirror.events import ACCOUNT, NOON
+
+PAYOUT = {
+    "object": "payout",
+    "id": "po_1",
+    "automatic": True,
+    "reconciliation_status": "completed",
+    "status": "paid",
+    "created": NOON,
+}
+
+
+def _moved(name: str) -> dict[str, Any]:
+    return {"object": "balance_transaction", "id": name, "status": "available", "net": 1, "created": NOON}
+
+
+class _TwoPages:
+    """Lists a payout of two pages, newest first, so not in the order of their ids."""
+
+    async def list(self, _path: str, _params: dict[str, Any]) -> Any:
+        yield Page([_moved("txn_b")], True, NOON + 10, "req_1")
+        yield Page([_moved("txn_a")], False, NOON + 10, "req_2")
+
+
+async def test_itemising_beside_another_writer_of_the_same_rows_is_no_deadlock(pool: Pool, database: str) -> None:
+    account = Account(ACCOUNT, livemode=False)
+    async with pool.connection() as connection:
+        for one in (PAYOUT, _moved("txn_a"), _moved("txn_b")):
+            page = Page([one], False, NOON, f"req_{one['id']}")
+            await write_pages(connection, account, [page])
+    other = await psycopg.AsyncConnection.connect(database)
+    lock = "select 1 from stripe.balance_transactions where id = %s for update"
+    async with other, await connect_async(database) as watching:
+        await other.execute(lock, ["txn_a"])
+        itemising = asyncio.create_task(itemise_payouts(_TwoPages(), pool, account))  # type: ignore[arg-type]
+        blocked = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        async with asyncio.timeout(10):
+            while not await (await watching.execute(blocked)).fetchall():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await other.execute(lock, ["txn_b"])
+        await other.commit()
+    assert await itemising == 1

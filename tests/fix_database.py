@@ -6,15 +6,18 @@ PostgreSQL ≥ 15 whose role may create databases). Databases are copies of a te
 
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from payment_kit.database.connection import Pool, open_pool, with_database
-from payment_kit.database.embedded import throwaway
+from payment_kit.database.embedded import throwaway, wait_until_gone
 from payment_kit.database.migrations import migrate
 
 
@@ -54,6 +57,16 @@ async def pool(database: str) -> AsyncIterator[Pool]:
     """An open pool of up to 4 connections to `database`."""
     async with await open_pool(database, max_size=4, name="test") as opened:
         yield opened
+
+
+@pytest.fixture
+def open_home() -> Iterator[Path]:
+    """A home an embedded server can keep its data in even as root, whose server runs as another account; removed."""
+    folder = Path(tempfile.mkdtemp(prefix="payment-kit-home-"))
+    folder.chmod(0o755)
+    yield folder
+    wait_until_gone(folder)
+    shutil.rmtree(folder)
 
 
 @contextmanager

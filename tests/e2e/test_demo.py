@@ -13,8 +13,6 @@ import orjson
 import psycopg
 import pytest
 
-from payment_kit.database.embedded import wait_until_gone
-
 PAYMENTS = "100"
 GONE_SECONDS = 10.0
 SECONDS_MAX = 150
@@ -22,8 +20,8 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo")
+def home(open_home: Path) -> Path:
+    return open_home
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -61,7 +59,6 @@ def test_five_floors_survive_three_kills_and_leave_nothing_behind(cli: Cli, home
     assert Path(summary["report"]).is_file()
     assert "Traceback" not in done.stderr
     assert left_behind(home) == []
-    wait_until_gone(home)
 
 
 def test_dropped_webhooks_are_seen_and_healed_and_one_unit_changed_in_sql_is_named(cli: Cli, database: str) -> None:

@@ -100,15 +100,14 @@ def assert_tells_no_secret(result: RunResult, dsn: str) -> None:
 
 
 def test_the_embedded_database_is_found_by_its_home(
-    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, open_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With two notebooks' worth of defaults: no parameter, no DATABASE_URL, as in JupyterLab after the demo."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    tmp_path.chmod(0o755)
-    with embedded(tmp_path / "home", options={"fsync": "off"}) as dsn:
+    with embedded(open_home, options={"fsync": "off"}) as dsn:
         migrate(dsn)
         into_postgres(dsn, ledger)
-        result = run(NAME, {}, load(home=tmp_path / "home"))
+        result = run(NAME, {}, load(home=open_home))
     assert (result.status, result.summary["parameters"]["period"]) == ("PASS", "2026-08")
 
 

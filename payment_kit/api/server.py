@@ -1,10 +1,13 @@
 """The gRPC server: listens on loopback, answers health and reflection, stops without dropping calls."""
 
+import asyncio
 import socket
 from types import TracebackType
 from typing import Self
 
 import grpc
+import psycopg
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
@@ -14,29 +17,41 @@ from payment_kit.api.interceptors.observe import observe
 from payment_kit.api.interceptors.translate import translate
 from payment_kit.api.interceptors.unary import UnaryInterceptor
 from payment_kit.api.services import Services, servicers
+from payment_kit.errors import Problem
 
 CALLS_AT_ONCE_MAX = 1000
 MESSAGE_MARGIN_BYTES = 64 << 10
 """What a message may be larger than the largest webhook body."""
 STOP_SECONDS = 10.0
 """How long calls, and then writes whose callers have gone, may take to end when the server stops."""
+HEALTH_SECONDS = 5.0
+"""How often the database is asked whether it is there, and how long it may take to answer, for the health service."""
 KEEPALIVE_MILLISECONDS = 60_000
 KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000
 CLIENT_PING_MILLISECONDS_MIN = 10_000
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+log = structlog.get_logger(__name__)
 
 
 class GrpcServer:
     """A server on the running event loop: ``async with GrpcServer(services) as server: server.port``.
 
     `port` 0 takes a free one. Raises `UsageProblem` BIND_INSECURE for a host that is not this machine's loopback, and
-    PORT_TAKEN when the port is in use.
+    PORT_TAKEN when the port is in use. Health is NOT_SERVING while the database does not answer.
     """
 
-    def __init__(self, services: Services, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, services: Services, *, host: str = "127.0.0.1", port: int = 0, health_seconds: float = HEALTH_SECONDS
+    ) -> None:
         self._services = services
         self._host = loopback(host)
         self.port = port
         self._health = HealthServicer()
+        self._health_seconds = health_seconds
+        self._watching: asyncio.Task[None] | None = None
         self._names: list[str] = []
         self._server = grpc.aio.server(
             interceptors=[UnaryInterceptor(observe), UnaryInterceptor(translate)],
@@ -59,12 +74,14 @@ class GrpcServer:
         reflection.enable_server_reflection(known, self._server)
         self.port = self._bind()
         await self._server.start()
-        for name in self._names:
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._say(serving=True)
+        self._watching = asyncio.create_task(self._watch())
         return self.port
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Say NOT_SERVING, take no new calls, let the running ones and every write that reached Stripe end."""
+        if self._watching:
+            self._watching.cancel()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(seconds)
         await self._services.desk.writes.settle(seconds)
@@ -81,6 +98,29 @@ class GrpcServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+    async def _watch(self) -> None:
+        """Health follows the database for as long as the server runs."""
+        serving = True
+        while True:
+            await asyncio.sleep(self._health_seconds)
+            found = await self._database_answers()
+            if found != serving:
+                log.warning("health", serving=found)
+                await self._say(serving=found)
+                serving = found
+
+    async def _say(self, *, serving: bool) -> None:
+        for name in ("", *self._names):
+            await self._health.set(name, SERVING if serving else NOT_SERVING)
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(HEALTH_SECONDS):
+                await self._services.desk.reader.check()
+        except (Problem, psycopg.Error, TimeoutError):
+            return False
+        return True
 
     def _bind(self) -> int:
         # Asked first by a plain socket, because gRPC's core writes its own lines to stderr when it cannot bind.

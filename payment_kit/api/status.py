@@ -9,8 +9,10 @@ from payment_kit import errors
 from payment_kit.errors import Problem
 
 DOMAIN = "payment_kit"
-MESSAGE_CHARACTERS_MAX = 1000
-METADATA_CHARACTERS_MAX = 500
+# A client refuses a call whose trailers exceed 8 KiB. The text stands there three times, once with every byte that is
+# not ASCII written as three.
+MESSAGE_BYTES_MAX = 800
+METADATA_BYTES_MAX = 255
 
 CODES: dict[type[Problem], grpc.StatusCode] = {
     errors.UsageProblem: grpc.StatusCode.INVALID_ARGUMENT,
@@ -62,7 +64,7 @@ def status_of(problem: Problem) -> status_pb2.Status:
 
 
 def _error_info(problem: Problem) -> error_details_pb2.ErrorInfo:
-    metadata = {name: value[:METADATA_CHARACTERS_MAX] for name, value in problem.metadata.items()}
+    metadata = {name: _cut(value, METADATA_BYTES_MAX) for name, value in problem.metadata.items()}
     if "stripe_code" in metadata:
         metadata.setdefault("code", metadata["stripe_code"])
     metadata["pk_code"] = problem.code
@@ -75,5 +77,8 @@ def _packed(message: Message) -> any_pb2.Any:
     return packed
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MESSAGE_CHARACTERS_MAX else text[: MESSAGE_CHARACTERS_MAX - 1] + "…"
+def _cut(text: str, bytes_max: int = MESSAGE_BYTES_MAX) -> str:
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= bytes_max:
+        return encoded.decode()
+    return encoded[: bytes_max - len("…".encode())].decode("utf-8", "ignore") + "…"

@@ -10,7 +10,7 @@ in the transaction that mirrors Stripe's answer, the row takes the outcome. Whoe
 
 An outcome that is not known leaves the row free to be taken over at once. Once Stripe was asked, a write is brought to
 its end even if its caller has gone. Who was overtaken, because it stood still for longer than its lease, does not ask
-Stripe any more; if it has, only an answer may still become the outcome, no error, and its caller is told what is stored.
+Stripe any more; if it has, only an answer can still become the outcome, and its caller is told what is stored.
 """
 
 import asyncio

@@ -58,7 +58,9 @@ def position(text: str, query: Mapping[str, Any]) -> Position:
         if not hmac.compare_digest(digest, _digest(body, query)):
             raise ValueError
         created, last_id = orjson.loads(body)
-        return Position(int(created), rules.id_of("product", "page_token", last_id))
+        if type(created) is not int or not 0 <= created <= _END_OF_TIME:
+            raise ValueError
+        return Position(created, rules.id_of("product", "page_token", last_id))
     except (ValueError, TypeError, binascii.Error):
         rules.invalid("page_token", "page_token is not one this list gave, or another field of the request changed.")
 

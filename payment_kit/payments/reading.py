@@ -58,6 +58,11 @@ class Reader:
             async with self._pool.connection() as connection:
                 yield connection
 
+    async def check(self) -> None:
+        """Ask PostgreSQL for anything; raises what any read would raise."""
+        async with self.connection() as connection:
+            await connection.execute("select 1")
+
     async def find(self, kind: str, id_: str) -> Found | None:
         """The object as the mirror has it; None when it is not there or was deleted."""
         async with self.connection() as connection:

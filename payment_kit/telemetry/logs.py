@@ -12,6 +12,9 @@ from payment_kit.telemetry.redaction import redact_named
 # Said by structlog itself about the line, not about what happened.
 _OWN_NAMES = frozenset({"level", "timestamp", "logger", "_record", "_from_structlog"})
 
+# Libraries that quote what they send and get, at a level of their own below this.
+_QUOTING = ("stripe",)
+
 
 def configure(level: str = "info", *, json: bool | None = None, stream: TextIO | None = None) -> None:
     """Set up structlog and the standard logging of libraries to write to `stream` (stderr), once per process.
@@ -46,6 +49,8 @@ def configure(level: str = "info", *, json: bool | None = None, stream: TextIO |
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
+    for name in _QUOTING:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def redaction(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -19,6 +19,8 @@ _KEY = r"\b(?:sk|rk|pk|ek)_(?:test|live|sandbox|[a-z]{2,12})_[A-Za-z0-9_]{4,}"
 _SECRETS = re.compile(rf"{_KEY}|\bwhsec_[A-Za-z0-9+/=_-]{{4,}}|\b[A-Za-z0-9]+_[A-Za-z0-9]+_secret_[A-Za-z0-9_-]+")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
 _URL_PASSWORD = re.compile(r"(://[^\s:/@'\"]*:)(?!\[redacted\])[^\s@'\"]+(@)")
+# PostgreSQL quotes whole rows here; whatever follows belongs to it up to an empty line.
+_QUOTED_ROW = re.compile(r"^((?:DETAIL|CONTEXT):)\s+\S.*?(?=\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 _KEYWORD_PASSWORD = re.compile(r"(\bpassword\s*=\s*)(?!\*|\[redacted\])('(?:[^'\\]|\\.)*'|[^\s'\"&]+)", re.IGNORECASE)
 
 # Thirteen to nineteen digits in one piece, or grouped as cards print them (ISO/IEC 7812; American Express and Diners
@@ -32,7 +34,7 @@ _CARD_NUMBER = re.compile(
 )
 
 # What every one of the patterns above has to contain: most texts have none of it and are done after one look.
-_SUSPECT = re.compile(r"@|[srpe]k_|whsec_|_secret_|\d(?:[ -]?\d){11}|(?i:password)")
+_SUSPECT = re.compile(r"@|[srpe]k_|whsec_|_secret_|\d(?:[ -]?\d){11}|(?i:password)|DETAIL:|CONTEXT:")
 
 
 def redact(text: str) -> str:
@@ -40,6 +42,7 @@ def redact(text: str) -> str:
     if not _SUSPECT.search(text):
         return text
     # Secrets first: the end of password@host looks like an e-mail address.
+    text = _QUOTED_ROW.sub(rf"\1 {REDACTED}", text)
     text = _EMAIL.sub(REDACTED, redact_secrets(text))
     return _CARD_NUMBER.sub(lambda match: REDACTED if _luhn(match[0]) else match[0], text)
 

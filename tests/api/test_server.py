@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import grpc
+import psycopg
 import pytest
 import structlog
 from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from psycopg.conninfo import conninfo_to_dict
 
-from payment_kit.api.server import GrpcServer
+from payment_kit.api.server import NOT_SERVING, SERVING, GrpcServer
 from payment_kit.api.services import Services, servicers
 from payment_kit.errors import UsageProblem
 from payment_kit.mirror.inbox import Inbox
@@ -28,8 +30,6 @@ from payment_kit.v1.customer_pb2_grpc import CustomerServiceStub
 
 from ..fix_service import Service, failure, new_id
 from . import calls
-
-SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 @pytest.fixture
@@ -175,3 +175,39 @@ async def test_while_the_database_is_away_reads_are_unavailable(service: Service
     failed = await failure(service.customers.GetCustomer(GetCustomerRequest(id=created.id)))
 
     assert (failed.code, failed.reason) == (grpc.StatusCode.UNAVAILABLE, "DATABASE_UNREACHABLE")
+
+
+async def test_health_follows_the_database(services: Services, database: str, cluster: str) -> None:
+    name = conninfo_to_dict(database)["dbname"]
+    async with (
+        GrpcServer(services, health_seconds=0.05) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        watches = [
+            health.Watch(health_pb2.HealthCheckRequest(service=of)) for of in ("", "payment_kit.v1.RefundService")
+        ]
+        assert [(await watch.read()).status for watch in watches] == [SERVING, SERVING]
+
+        with psycopg.connect(cluster, autocommit=True) as admin:
+            admin.execute(f'alter database "{name}" allow_connections false'.encode())
+            admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+            assert [(await watch.read()).status for watch in watches] == [NOT_SERVING, NOT_SERVING]
+
+            admin.execute(f'alter database "{name}" allow_connections true'.encode())
+            assert [(await watch.read()).status for watch in watches] == [SERVING, SERVING]
+
+
+async def test_a_long_text_in_another_script_still_reaches_the_client(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(_desk: Desk, _id: str) -> None:
+        metadata = dict.fromkeys(("code", "decline_code", "charge", "payment_intent", "stripe_request_id"), "é" * 300)
+        raise UsageProblem("FIELD_INVALID", "名" * 5000, field="id", metadata=metadata)
+
+    monkeypatch.setattr(customers, "get", refused)
+
+    failed = await failure(service.customers.GetCustomer(GetCustomerRequest(id="cus_1")))
+
+    assert (failed.code, failed.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ("id",))
+    assert failed.text.endswith("名…")

@@ -4,7 +4,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 
-from payment_kit.api.status import MESSAGE_CHARACTERS_MAX, code_of, status_of
+from payment_kit.api.status import MESSAGE_BYTES_MAX, code_of, status_of
 from payment_kit.errors import Broken, Busy, Conflict, Declined, NotFound, Problem, Refused, Unavailable, UsageProblem
 
 
@@ -48,7 +48,7 @@ def test_stripes_code_stands_under_code_and_texts_are_bounded() -> None:
     info = error_details_pb2.ErrorInfo()
     assert any(detail.Unpack(info) for detail in status.details if detail.Is(info.DESCRIPTOR))
     assert (info.reason, info.metadata["code"]) == ("STRIPE_STATE", "charge_disputed")
-    assert len(status.message) == MESSAGE_CHARACTERS_MAX
+    assert len(status.message.encode()) == MESSAGE_BYTES_MAX
     # Trailers over 8 KiB are dropped by gRPC.
     assert len(status.SerializeToString()) < 4096
 

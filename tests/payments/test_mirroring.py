@@ -3,9 +3,10 @@
 from typing import Any
 
 import orjson
+import pytest
 
 from payment_kit.database.connection import Pool
-from payment_kit.errors import Declined
+from payment_kit.errors import Declined, NotFound
 from payment_kit.mirror.inbox import Inbox, envelope
 from payment_kit.mirror.worker import Worker
 from payment_kit.money import Money
@@ -164,3 +165,31 @@ async def test_a_repeated_write_is_read_back_at_once(desk: Desk, gateway: Stripe
     await customers.update(desk, first, customer["id"], {"name": "Second"})
 
     assert (await customers.get(desk, customer["id"]))["name"] == "Second"
+
+
+async def test_what_was_deleted_is_not_found_by_a_read_or_a_write(
+    desk: Desk, gateway: StripeGateway, inbox: Inbox, worker: Worker
+) -> None:
+    customer = await create(desk, "Gone")
+    await gateway.request("delete", f"/v1/customers/{customer['id']}", idempotency_key="gone")
+    assert await deliver(gateway, inbox, worker, "customer.deleted") == 1
+
+    with pytest.raises(NotFound):
+        await customers.get(desk, customer["id"])
+    with pytest.raises(NotFound):
+        await customers.update(desk, request(), customer["id"], {"name": "Back"})
+    with pytest.raises(NotFound):
+        await customers.update(desk, request(), customer["id"], {"metadata": {"back": "1"}})
+    with pytest.raises(NotFound):
+        await customers.get(desk, customer["id"])
+
+
+async def test_a_deletion_whose_event_is_lost_is_learnt_from_the_next_write(desk: Desk, gateway: StripeGateway) -> None:
+    customer = await create(desk, "Gone")
+    await gateway.request("delete", f"/v1/customers/{customer['id']}", idempotency_key="gone")
+
+    with pytest.raises(NotFound):
+        await customers.update(desk, request(), customer["id"], {"metadata": {"back": "1"}})
+
+    with pytest.raises(NotFound):
+        await customers.get(desk, customer["id"])

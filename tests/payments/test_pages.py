@@ -39,6 +39,18 @@ def test_a_changed_token_is_refused() -> None:
         pages.position(changed, QUERY)
 
 
+@pytest.mark.parametrize(
+    "body", [b'[1e400,"x"]', b'[253402300800,"x"]', b'[-1,"x"]', b'["1","x"]', b"[true,null]", b"7"]
+)
+def test_a_token_somebody_made_up_is_the_callers_fault(body: bytes) -> None:
+    token = base64.urlsafe_b64encode(pages._digest(body, QUERY) + body).decode()
+
+    with pytest.raises(UsageProblem) as caught:
+        pages.position(token, QUERY)
+
+    assert caught.value.field == "page_token"
+
+
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 def test_any_other_text_is_refused_as_the_callers_fault(text: str) -> None:
     if not text:

@@ -91,7 +91,8 @@ async def test_the_order_time_is_stripes_clock_before_the_request(server: Server
 
 
 async def test_an_answer_stripe_only_repeats_has_no_time(server: Server, gateway: StripeGateway) -> None:
-    server.answers = [_json({}, **{"Date": "Wed, 01 Jul 2026 00:00:10 GMT", "Idempotent-Replayed": "true"})]
+    headers: dict[str, Any] = {"Date": "Wed, 01 Jul 2026 00:00:10 GMT", "Idempotent-Replayed": "true"}
+    server.answers = [_json({}, **headers)]
     reply = await gateway.request("post", "/v1/customers", idempotency_key="key-1")
     assert (reply.replayed, reply.server_time) == (True, 0)
 

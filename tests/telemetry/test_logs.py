@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from payment_kit.errors import UsageProblem
+from payment_kit.stripe_gateway import StripeGateway
 from payment_kit.telemetry.logs import configure
 
 
@@ -80,3 +82,17 @@ def test_below_the_level_nothing_is_written() -> None:
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(ValueError, match="loud"):
         configure("loud")
+
+
+async def test_what_stripe_is_sent_and_answers_is_logged_at_no_level(
+    gateway: StripeGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = io.StringIO()
+    configure("debug", stream=stream)
+
+    await gateway.request("post", "/v1/customers", {"name": "Jolanda", "email": "jo@example.com"}, idempotency_key="k")
+    with pytest.raises(UsageProblem):
+        await gateway.request("post", "/v1/customers", {"Jolanda": "x"}, idempotency_key="k2")
+
+    assert "Jolanda" not in stream.getvalue() + caplog.text
+    assert "example.com" not in stream.getvalue() + caplog.text

@@ -24,6 +24,12 @@ def test_a_secret_is_replaced_wherever_it_stands(secret: str) -> None:
     assert redact(f"before {secret}, after") == f"before {REDACTED}, after"
 
 
+def test_a_row_the_database_quotes_is_replaced() -> None:
+    shown = redact("new row breaks a rule\nDETAIL:  Failing row contains (cus_1, Jo\nDoe).\n\nThe above exception")
+
+    assert shown == f"new row breaks a rule\nDETAIL: {REDACTED}\n\nThe above exception"
+
+
 @pytest.mark.parametrize(
     "dsn", ["postgresql://shop:hunter2@db:5432/kit", "host=db password=hunter2 user=shop", "password = 'hun\\'ter2'"]
 )

@@ -5,7 +5,6 @@ of its own that every command of this installation shares. Neither is used when 
 """
 
 import asyncio
-import contextlib
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import orjson
 import psycopg
@@ -28,6 +28,7 @@ from payment_kit.api.server import GrpcServer
 from payment_kit.api.services import Services
 from payment_kit.config import Settings
 from payment_kit.database.connection import Pool, open_pool
+from payment_kit.database.connection import problem as database_problem
 from payment_kit.database.embedded import embedded
 from payment_kit.database.migrations import ensure_migrated, migrate
 from payment_kit.errors import Broken, Problem, UsageProblem
@@ -42,6 +43,7 @@ from payment_kit.webhooks.receiver import PATH, receiver
 from payment_kit.webhooks.server import WebhookServer
 
 SANDBOX_READY_SECONDS = 30.0
+STOP_SECONDS = 10.0
 ENDPOINT_EVENTS = "*"
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -103,6 +105,7 @@ async def installation(settings: Settings) -> AsyncIterator[Installation]:
     async with AsyncExitStack() as stack:
         dsn = await asyncio.to_thread(stack.enter_context, database(settings))
         access = await asyncio.to_thread(stack.enter_context, stripe(settings))
+        stack.enter_context(_database_named(dsn))
         pool = await open_pool(dsn, max_size=settings.database_pool_max, name="payment-kit")
         stack.push_async_callback(pool.close)
         gateway = await stack.enter_async_context(open_gateway(settings, access))
@@ -112,6 +115,18 @@ async def installation(settings: Settings) -> AsyncIterator[Installation]:
                 "SETTING_INVALID", f"PAYMENT_KIT_ACCOUNT is {settings.account}, but the key belongs to {account.id}."
             )
         yield Installation(settings, dsn, access, pool, gateway, account, Inbox(pool, account.id))
+
+
+@contextmanager
+def _database_named(dsn: str) -> Iterator[None]:
+    """A connection lost in the middle of the work is said as one refused at its start."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        found = database_problem(error, dsn)
+        if found is None:
+            raise
+        raise found from None
 
 
 def open_gateway(settings: Settings, access: StripeAccess) -> StripeGateway:
@@ -125,7 +140,7 @@ def open_gateway(settings: Settings, access: StripeAccess) -> StripeGateway:
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Runs it on uvloop where there is one; Ctrl-C ends it."""
+    """Runs it on uvloop; Ctrl-C ends it."""
     return uvloop.run(coroutine)
 
 
@@ -163,23 +178,46 @@ async def open_doors(kit: Installation, parts: Collection[str], stack: AsyncExit
 
 
 async def work(kit: Installation, stop: asyncio.Event, *, catch_up: bool) -> None:
-    """The worker, and beside it the catch-up every few minutes, until `stop` is set."""
+    """The worker, and beside it the catch-up every few minutes, until `stop` is set.
+
+    A batch under way may end within `STOP_SECONDS`. A catch-up is broken off: it may have hours to go, and the next one
+    goes on behind it.
+    """
     worker = Worker(kit.pool, kit.gateway, kit.account.id, arrived=kit.inbox.arrived)
     async with asyncio.TaskGroup() as group:
-        group.create_task(worker.run(stop))
-        if catch_up:
-            group.create_task(_catch_up_regularly(kit, stop))
+        running = group.create_task(worker.run(stop))
+        catching_up = group.create_task(_catch_up_regularly(kit)) if catch_up else None
+        await stop.wait()
+        if catching_up is not None:
+            catching_up.cancel()
+        await asyncio.wait({running}, timeout=STOP_SECONDS)
+        running.cancel()
 
 
-async def _catch_up_regularly(kit: Installation, stop: asyncio.Event) -> None:
-    while not stop.is_set():
+async def unless(stop: asyncio.Event, task: asyncio.Task[Any]) -> bool:
+    """Wait for `task`; true when it is done, false when `stop` was set first and `task` has been broken off.
+
+    Raises what `task` raises.
+    """
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopping, task}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if task.done():
+        await task
+        return True
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return False
+
+
+async def _catch_up_regularly(kit: Installation) -> None:
+    while True:
         try:
             found = await catch_up_once(kit.gateway, kit.pool, kit.account)
             _log.info("caught up", seen=found.seen, missing=found.missing)
         except (Problem, psycopg.Error) as error:
             _log.warning("catch-up will be repeated", error=str(error))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), kit.settings.catch_up_interval_seconds)
+        await asyncio.sleep(kit.settings.catch_up_interval_seconds)
 
 
 # ---- the sandbox as a shared process --------------------------------------------------------------------------------
@@ -207,6 +245,11 @@ class SandboxFiles:
         return self.home / "sandbox.start"
 
     @property
+    def log(self) -> Path:
+        """What it says, for whoever has to look."""
+        return self.home / "sandbox.log"
+
+    @property
     def alive(self) -> Path:
         """The lease the sandbox itself holds while it can be reached."""
         return self.home / "sandbox.alive"
@@ -214,11 +257,16 @@ class SandboxFiles:
 
 @contextmanager
 def sandbox(settings: Settings) -> Iterator[StripeAccess]:
-    """The running sandbox of this installation, started when nobody uses it yet; it leaves with its last user."""
+    """The running sandbox of this installation, started when nobody uses it yet; it leaves with its last user.
+
+    One that was killed is started again where it was, so that whoever still uses it goes on.
+    """
     files = SandboxFiles(settings.home.resolve())
     with lease.use(files.users):
         with lease.exclusive(files.start):
-            found = _reachable(files) or _start_sandbox(files)
+            found = _reachable(files) or _start_sandbox(files, _last_port(files)) or _start_sandbox(files, 0)
+            if found is None:
+                raise Broken("SANDBOX_FAILED", f"The sandbox did not start; its log is {files.log}.")
         yield StripeAccess(found["url"], SecretStr(found["api_key"]), (), sandbox=True)
 
 
@@ -230,13 +278,20 @@ def _reachable(files: SandboxFiles) -> dict[str, Any] | None:
     return found
 
 
-def _start_sandbox(files: SandboxFiles) -> dict[str, Any]:
+def _last_port(files: SandboxFiles) -> int:
+    """The port the last sandbox had, 0 when there was none."""
+    if not files.address.exists():
+        return 0
+    return urlsplit(orjson.loads(files.address.read_bytes())["url"]).port or 0
+
+
+def _start_sandbox(files: SandboxFiles, port: int) -> dict[str, Any] | None:
+    """Its address when it is up; None when it ended before, e.g. because somebody else has the port by now."""
     files.home.mkdir(parents=True, exist_ok=True)
-    log = files.home / "sandbox.log"
     process = _detached(
-        [sys.executable, "-m", "payment_kit", "sandbox", "--port", "0", "--until-unused"],
+        [sys.executable, "-m", "payment_kit", "sandbox", "--port", str(port), "--until-unused"],
         os.environ | {"PAYMENT_KIT_HOME": str(files.home)},
-        log,
+        files.log,
     )
     deadline = time.monotonic() + SANDBOX_READY_SECONDS
     while time.monotonic() < deadline and _alive(process):
@@ -244,7 +299,7 @@ def _start_sandbox(files: SandboxFiles) -> dict[str, Any]:
         if found is not None:
             return found
         time.sleep(0.05)
-    raise Broken("SANDBOX_FAILED", f"The sandbox did not start; its log is {log}.")
+    return None
 
 
 def _detached(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:

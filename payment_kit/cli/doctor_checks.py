@@ -23,6 +23,21 @@ from payment_kit.stripe_gateway.gateway import API_VERSION, StripeGateway
 CLOCK_SKEW_SECONDS_MAX = 30
 LAG_SECONDS_MAX = 60.0
 CATCH_UP_AGE_SECONDS_MAX = 86_400
+_CLOSED_TABLES = """
+select schemaname, tablename
+from pg_tables
+where
+    (schemaname = 'stripe' or (schemaname = 'payment_kit' and tablename <> 'schema_migrations'))
+    and not case
+        when has_schema_privilege(schemaname, 'usage')
+            then (
+                select bool_and(has_table_privilege(format('%I.%I', schemaname, tablename), needed))
+                from unnest(array['select', 'insert', 'update']) as needed
+            )
+        else false
+    end
+order by 1, 2
+"""
 Mark = Literal["ok", "warn", "fail", "skip"]
 
 
@@ -123,6 +138,7 @@ def _database(dsn: str, *, embedded: bool) -> Iterator[Finding]:
         with connect(dsn, name="payment-kit doctor") as connection:
             version = str(connection.info.parameter_status("server_version")).split(" ")[0]
             row = connection.execute("select has_database_privilege(current_database(), 'create')").fetchone()
+            tables = connection.execute(_CLOSED_TABLES).fetchall()
     except Problem as problem:
         yield Finding("fail", "PostgreSQL", problem.what, problem.next_step)
         return
@@ -131,8 +147,15 @@ def _database(dsn: str, *, embedded: bool) -> Iterator[Finding]:
         yield Finding("fail", "rights", "the role may not create schemas", "run `payment-kit migrate` as the owner")
     if missing:
         yield Finding("fail", "migrations", f"{len(missing)} missing, from {missing[0]} on", "payment-kit migrate")
+        return
+    yield Finding("ok", "migrations", "up to date")
+    closed = [f"{table[0]}.{table[1]}" for table in tables]
+    if closed:
+        detail = f"the role may not read and write {closed[0]}" + (f" and {len(closed) - 1} more" if closed[1:] else "")
+        fix = "grant usage on schemas, and select, insert, update on all tables in schemas stripe and payment_kit"
+        yield Finding("fail", "rights", detail, fix)
     else:
-        yield Finding("ok", "migrations", "up to date")
+        yield Finding("ok", "rights", "the role may read and write every table")
 
 
 async def _stripe(settings: Settings, dsn: str, access: wiring.StripeAccess) -> list[Finding]:

@@ -34,7 +34,8 @@ def command(*, port: int | None, seed: int, memory: bool, until_unused: bool, re
     except StateInUse:
         raise Conflict("STATE_LOCKED", f"A sandbox already runs on {files.home / 'sandbox'}.") from None
 
-    with ExitStack() as stack:
+    # Left last: whoever gets the start mutex next must find the sandbox gone, not about to go.
+    with ExitStack() as until_gone, ExitStack() as stack:
 
         def ready(url: str) -> None:
             address = {"url": url, "account": sandbox.account_id, "api_key": sandbox.api_key}
@@ -51,7 +52,7 @@ def command(*, port: int | None, seed: int, memory: bool, until_unused: bool, re
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, stop.set)
-            watch = asyncio.create_task(_stop_when_unused(files, stop, stack)) if until_unused else None
+            watch = asyncio.create_task(_stop_when_unused(files, stop, until_gone)) if until_unused else None
             try:
                 await serve_until(sandbox, "127.0.0.1", chosen, stop, ready)
             finally:
@@ -64,7 +65,7 @@ def command(*, port: int | None, seed: int, memory: bool, until_unused: bool, re
             raise UsageProblem("PORT_TAKEN", f"Port {chosen} cannot be used: {error.strerror or error}.") from None
 
 
-async def _stop_when_unused(files: wiring.SandboxFiles, stop: asyncio.Event, stack: ExitStack) -> None:
+async def _stop_when_unused(files: wiring.SandboxFiles, stop: asyncio.Event, until_gone: ExitStack) -> None:
     """Holds the start mutex from the decision until this process is gone, so nobody meets a half-stopped sandbox."""
     while True:
         await asyncio.sleep(UNUSED_POLL_SECONDS)
@@ -73,6 +74,6 @@ async def _stop_when_unused(files: wiring.SandboxFiles, stop: asyncio.Event, sta
         with ExitStack() as deciding:
             await asyncio.to_thread(deciding.enter_context, lease.exclusive(files.start))
             if lease.unused(files.users):
-                stack.push(deciding.pop_all())
+                until_gone.push(deciding.pop_all())
                 stop.set()
                 return

@@ -58,14 +58,24 @@ async def _serve(settings: Settings, parts: Collection[str], *, catch_up: bool, 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with wiring.installation(settings) as kit, AsyncExitStack() as stack:
-        ports = await wiring.open_doors(kit, parts, stack)
+    async with AsyncExitStack() as stack:
+        opening = asyncio.create_task(_open(settings, parts, stack))
+        if not await wiring.unless(stop, opening):
+            return
+        kit, ports = opening.result()
         tasks = [asyncio.create_task(wiring.work(kit, stop, catch_up=catch_up))] if "worker" in parts else []
         _say_ready(kit, ports, parts, ready_json=ready_json)
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         stop.set()
         await asyncio.gather(*tasks)
+
+
+async def _open(
+    settings: Settings, parts: Collection[str], stack: AsyncExitStack
+) -> tuple[wiring.Installation, dict[str, int]]:
+    kit = await stack.enter_async_context(wiring.installation(settings))
+    return kit, await wiring.open_doors(kit, parts, stack)
 
 
 def _say_ready(kit: wiring.Installation, ports: dict[str, int], parts: Collection[str], *, ready_json: bool) -> None:

@@ -1,15 +1,13 @@
 """What cannot run says so in one sentence with the next step: exit 2, no traceback, nothing half-done."""
 
-import asyncio
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from payment_kit.cli import main
-from payment_kit.sandbox import Sandbox, serve_until
+from payment_kit.sandbox import Sandbox
 
 SETTINGS = (
     "STRIPE_API_KEY",
@@ -38,21 +36,6 @@ def taken_port() -> Iterator[int]:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         yield listening.getsockname()[1]
-
-
-@pytest.fixture
-def stripe_elsewhere() -> Iterator[Sandbox]:
-    """A sandbox that plays the real Stripe: served by a thread of its own, reached by STRIPE_API_BASE."""
-    sandbox, ready, loop = Sandbox(), threading.Event(), asyncio.new_event_loop()
-    stop = asyncio.Event()
-    serving = serve_until(sandbox, "127.0.0.1", 0, stop, lambda _url: ready.set())
-    thread = threading.Thread(target=loop.run_until_complete, args=(serving,))
-    thread.start()
-    assert ready.wait(10)
-    yield sandbox
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(10)
-    loop.close()
 
 
 def _refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:

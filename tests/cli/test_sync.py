@@ -1,0 +1,90 @@
+"""`sync` brings the mirror up to Stripe from the command line and says how it stands."""
+
+import asyncio
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from payment_kit.cli import main
+from payment_kit.cli import sync as sync_module
+from payment_kit.database.connection import connect
+from payment_kit.mirror.catalogue import TABLES
+from payment_kit.sandbox import Sandbox
+from payment_kit.stripe_gateway import StripeGateway
+from tests.fix_installation import Called
+
+
+async def _make_customers(sandbox: Sandbox, count: int) -> None:
+    async with StripeGateway(SecretStr(sandbox.api_key), base=sandbox.url) as gateway:
+        for number in range(count):
+            await gateway.request("post", "/v1/customers", {"name": f"c{number}"})
+
+
+def _customers(dsn: str) -> int:
+    with connect(dsn) as connection:
+        rows = connection.execute("select count(*) from stripe.customers").fetchall()
+    return int(rows[0][0])
+
+
+def test_a_backfill_lists_every_object(called: Called, against_stripe: Sandbox, database: str) -> None:
+    asyncio.run(_make_customers(against_stripe, 3))
+    code, done = called("sync", "backfill")
+    assert (code, done["customers"], set(done)) == (0, {"objects": 3, "written": 3}, set(TABLES))
+    assert _customers(database) == 3
+
+
+def test_a_backfill_of_one_object_lists_only_that(called: Called, against_stripe: Sandbox) -> None:
+    assert called("sync", "backfill", "--object", "price") == (0, {"prices": {"objects": 0, "written": 0}})
+
+
+def test_a_catch_up_brings_what_was_not_delivered(called: Called, against_stripe: Sandbox, database: str) -> None:
+    called("sync", "catch-up")
+    asyncio.run(_make_customers(against_stripe, 2))
+    code, found = called("sync", "catch-up")
+    assert (code, found["missing"], found["backfilled"], found["outcomes"]) == (0, 2, False, {"applied": 2})
+    assert _customers(database) == 2
+
+
+def test_the_status_says_what_is_complete_and_what_waits(called: Called, against_stripe: Sandbox) -> None:
+    called("sync", "catch-up")
+    code, found = called("sync", "status")
+    streams = {one["name"]: one["complete_through"] for one in found["status"]["streams"]}
+    assert (code, found["account"], found["status"]["lag"]["waiting"]) == (0, against_stripe.account_id, 0)
+    assert streams["events"] is not None
+    assert streams["balance_transactions"] is not None
+
+
+def test_dead_events_are_exit_code_1(called: Called, against_stripe: Sandbox, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "insert into payment_kit.inbox (account_id, event_id, type, created, livemode, body, source, outcome)"
+            " values (%s, 'evt_1', 'a.b', now(), false, '', 'webhook', 'dead')",
+            [against_stripe.account_id],
+        )
+    code, found = called("sync", "status")
+    assert (code, found["status"]["lag"]["dead"]) == (1, 1)
+
+
+def test_people_read_a_table(capsys: pytest.CaptureFixture[str], against_stripe: Sandbox) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["sync", "status"])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert f"The mirror of {against_stripe.account_id}" in said
+    assert "balance_transactions" in said
+
+
+def test_a_database_lost_on_the_way_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], against_stripe: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def loses(*_: object, **__: object) -> None:
+        raise psycopg.errors.AdminShutdown("terminating connection due to administrator command")
+
+    monkeypatch.setattr(sync_module, "catch_up", loses)
+    with pytest.raises(SystemExit) as ended:
+        main(["sync", "catch-up"])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "PK-DATABASE_UNREACHABLE" in said
+    assert "Traceback" not in said

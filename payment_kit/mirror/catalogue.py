@@ -200,7 +200,7 @@ CATALOGUE: Mapping[str, StripeObject] = {
                 "last_payment_error_decline_code=last_payment_error.decline_code metadata:json created:time"
             ),
             progress=_payment_intent_progress,
-            drop=("client_secret",),
+            drop=("client_secret", "next_action"),
         ),
         StripeObject(
             "charge",

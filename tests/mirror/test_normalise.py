@@ -50,6 +50,14 @@ def test_a_client_secret_is_never_stored() -> None:
     assert "client_secret" not in found["pi_1"]
 
 
+def test_a_secret_in_the_address_of_a_bank_page_is_never_stored() -> None:
+    # As Stripe sends it: docs.stripe.com/api/payment_intents/object#payment_intent_object-next_action
+    page = "https://hooks.stripe.com/redirect/authenticate/src_1?client_secret=src_client_secret_2"
+    action = {"type": "redirect_to_url", "redirect_to_url": {"url": page, "return_url": None}}
+    found = _read({"id": "pi_1", "object": "payment_intent", "status": "requires_action", "next_action": action})
+    assert "client_secret" not in str(found)
+
+
 def test_a_payment_method_in_an_old_error_is_no_state_of_it() -> None:
     error = {"code": "card_declined", "payment_method": {"id": "pm_1", "object": "payment_method", "customer": None}}
     assert list(_read({"id": "pi_1", "object": "payment_intent", "last_payment_error": error})) == ["pi_1"]

@@ -23,11 +23,13 @@ from payment_kit.errors import Problem
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes through /proc")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="about running as root")
 
-# A program that enters, says where, and stays until its stdin closes.
+# A program that enters, says where, and stays until its stdin closes. A background job ignores Ctrl-C and its children
+# inherit that, so it asks for it.
 USER = """
-import sys
+import signal, sys
 from pathlib import Path
 from payment_kit.database.embedded import embedded
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with embedded(Path(sys.argv[1])) as dsn:
     print(dsn, flush=True)
     sys.stdin.read()
@@ -202,7 +204,7 @@ def test_the_server_stays_when_ctrl_c_ends_who_started_it_and_another_uses_it(ho
         assert same == dsn
         pid = postmaster(home)
         os.killpg(process.pid, signal.SIGINT)
-        process.wait()
+        process.wait(10)
         # longer than the keeper needs to notice
         for _ in range(5):
             time.sleep(keeper.TICK_SECONDS)

@@ -12,7 +12,7 @@ from payment_kit.errors import Conflict, Declined, Refused, Unavailable, UsagePr
 from payment_kit.money import Money
 from payment_kit.payments import customers, payment_intents, payment_methods
 from payment_kit.payments.desk import Desk, open_desk
-from payment_kit.payments.idempotency import Request, idempotency_key
+from payment_kit.payments.idempotency import Request, _Lease, idempotency_key
 from payment_kit.payments.payment_intents import Draft
 from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import Reply, StripeGateway
@@ -187,6 +187,20 @@ async def test_an_unknown_outcome_can_be_repeated_at_once(
     assert caught.value.reason == "STRIPE_OUTCOME_UNKNOWN"
     assert made(sandbox) == 1
     assert (await desk.reader.get("customer", answer["id"]))["name"] == "Jo"
+
+
+async def test_a_renewal_that_comes_after_the_release_holds_nothing(
+    faulty: Faulty, faulty_desk: Desk, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, faulty.lose = request(new_id()), True
+    monkeypatch.setattr(faulty_desk.writes, "_lease_seconds", 0.03)
+    with pytest.raises(Unavailable):
+        await create(faulty_desk, asked)
+
+    late = asyncio.create_task(faulty_desk.writes._renew(asked, _Lease(1, 0.0)))
+    await asyncio.wait_for(late, 5)
+
+    assert (await create(desk, asked))["name"] == "Jo"
 
 
 async def test_a_database_that_fails_after_stripe_answered_leaves_an_unknown_outcome(

@@ -32,6 +32,7 @@ OTHERS_POLL_SECONDS = 0.05
 
 _POSITION = sql("sync.position")
 _COMPLETE = sql("sync.complete")
+_ADVANCE = sql("sync.advance")
 _UNTRIED_BEFORE = sql("inbox.untried_before")
 _FIRST_UNAPPLIED = sql("inbox.first_unapplied")
 
@@ -65,7 +66,7 @@ async def catch_up(
     worker = worker or Worker(pool, gateway, account.id)
     inbox = Inbox(pool, account.id)
     now = (await gateway.page("/v1/events", {"limit": 1})).server_time
-    since = await _complete_through(pool, account.id)
+    since = await _listed_through(pool, account.id)
     gap = since is None or now - since > LIST_SECONDS_MAX
     if gap:
         await backfill(gateway, pool, account, progress=progress)
@@ -117,13 +118,24 @@ async def _others_work(pool: Pool, account_id: str, before: int) -> bool:
     return bool(row and row[0])
 
 
-async def _claim_complete(pool: Pool, account_id: str, through: int, missing: int) -> None:
-    async with pool.connection() as connection:
+async def _claim_complete(pool: Pool, account_id: str, listed: int, missing: int) -> None:
+    """Remember what was listed; it is complete only up to the first event that is not in the mirror."""
+    key = {"account_id": account_id, "stream": STREAM}
+    async with pool.connection() as connection, connection.transaction():
         row = await (await connection.execute(_FIRST_UNAPPLIED, {"account_id": account_id})).fetchone()
         unapplied = row[0] if row else None
-        through = through if unapplied is None else min(through, unapplied)
-        parameters = {"account_id": account_id, "stream": STREAM, "complete_through": through, "objects": missing}
-        await connection.execute(_COMPLETE, parameters)
+        through = listed if unapplied is None else min(listed, unapplied)
+        await connection.execute(_COMPLETE, key | {"complete_through": through, "objects": missing})
+        await connection.execute(_ADVANCE, key | {"position": orjson.dumps({"listed": listed}).decode(), "objects": 0})
+
+
+async def _listed_through(pool: Pool, account_id: str) -> int | None:
+    """Every event before this moment of Stripe's time is in the inbox, applied or not."""
+    async with pool.connection() as connection:
+        row = await (await connection.execute(_POSITION, {"account_id": account_id, "stream": STREAM})).fetchone()
+    if row is None or row[0] is None:
+        return None
+    return max(int(row[0]), int(row[1].get("listed", 0)))
 
 
 async def _complete_through(pool: Pool, account_id: str) -> int | None:

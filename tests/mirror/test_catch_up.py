@@ -133,6 +133,19 @@ async def test_completeness_stops_before_an_event_that_could_not_be_applied(
     assert (await catch_up(gateway, pool, account)).complete_through == poisoned_at
 
 
+async def test_an_event_that_stays_dead_makes_nobody_list_everything_anew(
+    gateway: StripeGateway, pool: Pool, account: Account, sandbox: Sandbox, inbox: Inbox
+) -> None:
+    await catch_up(gateway, pool, account)
+    poisoned_at = sandbox.now
+    poison = event(customer(balance="a lot"), id="evt_bad", created=poisoned_at)
+    await inbox.store(envelope(orjson.dumps(poison)), "webhook")
+    for _ in range(2):
+        sandbox.advance_to(sandbox.now + 20 * DAY)
+        done = await catch_up(gateway, pool, account)
+    assert (done.backfilled, done.complete_through) == (False, poisoned_at)
+
+
 async def test_a_deletion_that_was_not_delivered_is_caught_up(
     gateway: StripeGateway, pool: Pool, account: Account, business: Business
 ) -> None:

@@ -4,8 +4,10 @@ import asyncio
 from typing import Any
 
 import psycopg
+import pytest
 
 from payment_kit.database.connection import Pool, connect_async
+from payment_kit.mirror import backfill
 from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.backfill import write_pages
 from payment_kit.mirror.settlement import itemise_payouts
@@ -34,7 +36,11 @@ class _TwoPages:
         yield Page([_moved("txn_a")], False, NOON + 10, "req_2")
 
 
-async def test_itemising_beside_another_writer_of_the_same_rows_is_no_deadlock(pool: Pool, database: str) -> None:
+@pytest.mark.parametrize("states_at_once", [1, 1000])
+async def test_itemising_beside_another_writer_of_the_same_rows_is_no_deadlock(
+    pool: Pool, database: str, monkeypatch: pytest.MonkeyPatch, states_at_once: int
+) -> None:
+    monkeypatch.setattr(backfill, "STATES_AT_ONCE", states_at_once)
     account = Account(ACCOUNT, livemode=False)
     async with pool.connection() as connection:
         for one in (PAYOUT, _moved("txn_a"), _moved("txn_b")):

@@ -156,12 +156,14 @@ async def test_each_call_is_one_line_without_personal_data(service: Service, log
         CreateCustomerRequest(request_id=request_id, email="jo@example.com", name="Jo Doe")
     )
     await failure(service.customers.GetCustomer(GetCustomerRequest(id="cus_unknown")))
+    await failure(service.customers.CreateCustomer(CreateCustomerRequest(request_id="Jo Doe's first")))
 
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     told = [(line["method"], line["code"], line["request_id"]) for line in lines if line["event"] == "call"]
     assert told == [
         ("/payment_kit.v1.CustomerService/CreateCustomer", "OK", request_id),
         ("/payment_kit.v1.CustomerService/GetCustomer", "NOT_FOUND", ""),
+        ("/payment_kit.v1.CustomerService/CreateCustomer", "INVALID_ARGUMENT", ""),
     ]
     assert all(line["ms"] > 0 for line in lines if line["event"] == "call")
     assert "Jo Doe" not in log.getvalue()

@@ -1,6 +1,7 @@
 """One log line per call: method, code, milliseconds, request_id; never what the request or the answer says."""
 
 import asyncio
+import re
 import time
 from typing import Any
 
@@ -15,6 +16,8 @@ log = structlog.get_logger(__name__)
 _TROUBLE = frozenset({"INTERNAL", "UNAVAILABLE", "UNKNOWN", "DATA_LOSS"})
 _NAMES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 _QUIET = "/grpc."
+# Anything else a caller may send as its request_id could be about a person.
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def observe(method: str, handler: Handler) -> Handler:
@@ -36,9 +39,14 @@ def observe(method: str, handler: Handler) -> Handler:
         finally:
             write = log.warning if code in _TROUBLE else log.info
             milliseconds = round((time.perf_counter() - began) * 1000, 2)
-            write("call", method=method, code=code, ms=milliseconds, request_id=getattr(request, "request_id", "")[:64])
+            write("call", method=method, code=code, ms=milliseconds, request_id=_request_id(request))
 
     return call
+
+
+def _request_id(request: Any) -> str:
+    given: str = getattr(request, "request_id", "")
+    return given if _UUID.fullmatch(given) else ""
 
 
 def _code(context: Context) -> str:

@@ -14,7 +14,7 @@ STYLES = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
 def command(*, as_json: bool) -> int:
     """Look at settings, database, Stripe, webhooks, ports and lag; say what to do about each trouble.
 
-    Changes nothing and starts nothing that stays. Exit code: 0 all is well (warnings allowed), 1 there is trouble.
+    Changes no object and starts nothing that stays. Exit code: 0 all is well (warnings allowed), 1 there is trouble.
     """
     from payment_kit.cli.doctor_checks import examine
 

@@ -23,13 +23,11 @@ from payment_kit.errors import Problem
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes through /proc")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="about running as root")
 
-# A program that enters, says where, and stays until its stdin closes. A background job ignores Ctrl-C and its children
-# inherit that, so it asks for it.
+# A program that enters, says where, and stays until its stdin closes.
 USER = """
-import signal, sys
+import sys
 from pathlib import Path
 from payment_kit.database.embedded import embedded
-signal.signal(signal.SIGINT, signal.default_int_handler)
 with embedded(Path(sys.argv[1])) as dsn:
     print(dsn, flush=True)
     sys.stdin.read()

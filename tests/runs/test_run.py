@@ -203,13 +203,10 @@ def test_no_kernel_outlives_an_interrupted_run(tmp_path: Path, book: Path, how: 
         "own",
         f"open({str(tmp_path / 'pid')!r}, 'w').write(str(__import__('os').getpid()))\nimport time; time.sleep(60)",
     )
-    # A background job ignores Ctrl-C and its children inherit that, so the program asks for it.
     program = textwrap.dedent(f"""
-        import signal
         from pathlib import Path
         from payment_kit.config import load
         from payment_kit.runs import run
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             run("own", {{}}, load(home=Path({str(tmp_path / "home")!r})), folder=Path({str(book)!r}))
         except KeyboardInterrupt:

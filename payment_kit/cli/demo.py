@@ -8,7 +8,7 @@ import click
 import orjson
 
 from payment_kit import config
-from payment_kit.cli.demo_screen import Screen
+from payment_kit.cli.screen import Screen
 
 PAYMENTS = click.IntRange(60, 20_000)
 KILLS = click.IntRange(0, 50)

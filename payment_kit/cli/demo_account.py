@@ -7,8 +7,8 @@ from typing import Any
 
 from payment_kit import wiring
 from payment_kit.cli.demo_report import AFTER_OWN, last_full_month, report
-from payment_kit.cli.demo_screen import Report as ShowProgress
-from payment_kit.cli.demo_screen import Screen
+from payment_kit.cli.screen import Report as ShowProgress
+from payment_kit.cli.screen import Screen
 from payment_kit.config import Settings
 from payment_kit.database.connection import open_pool
 from payment_kit.database.migrations import migrate

@@ -17,8 +17,8 @@ import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
-from payment_kit.cli.demo_screen import Report
 from payment_kit.cli.demo_stripe import SandboxControl
+from payment_kit.cli.screen import Report
 from payment_kit.errors import Broken
 from payment_kit.money import Money
 from payment_kit.sandbox.scenario import Scenario, actions

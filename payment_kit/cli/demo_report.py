@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from payment_kit.cli.demo_screen import Screen
+from payment_kit.cli.screen import Screen
 from payment_kit.config import Settings
 from payment_kit.runs import Progress, run
 

@@ -15,9 +15,9 @@ from psycopg.sql import SQL, Identifier
 from payment_kit import lease, wiring
 from payment_kit.cli.demo_business import Business, Played
 from payment_kit.cli.demo_proof import Proof, inbox_counts, prove
-from payment_kit.cli.demo_screen import Report, Screen
 from payment_kit.cli.demo_serve import Serve, serving
 from payment_kit.cli.demo_stripe import SandboxControl, sandbox_control
+from payment_kit.cli.screen import Report, Screen
 from payment_kit.config import Settings
 from payment_kit.database.connection import Pool, connect, open_pool
 from payment_kit.database.migrations import migrate

@@ -3,7 +3,7 @@
 import click
 import orjson
 
-from payment_kit.cli.demo_screen import Screen
+from payment_kit.cli.screen import Screen
 
 MARKS = {"ok": "✓", "warn": "!", "fail": "✗", "skip": "·"}
 STYLES = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "dim"}

@@ -2,8 +2,10 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 
@@ -16,14 +18,15 @@ from payment_kit.errors import UsageProblem
 def command(arguments: tuple[str, ...]) -> None:
     """Open the notebooks in JupyterLab, connected to the same database as this command line.
 
-    ARGUMENTS go to JupyterLab, e.g. `payment-kit lab --no-browser --port 8889`.
+    ARGUMENTS go to JupyterLab, e.g. `payment-kit lab --no-browser --port 8889`. An installed package first copies its
+    notebooks to ./notebooks, so that what you change is yours; files that are there stay as they are.
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise UsageProblem("EXTRA_MISSING", "JupyterLab is not installed.")
     settings = config.load()
     home = settings.home.resolve()
     environment = os.environ | {"PAYMENT_KIT_HOME": str(home), "JUPYTER_PREFER_ENV_PATH": "1"}
-    notebooks = resources.folder("notebooks")
+    notebooks = _to_work_on(resources.folder("notebooks"))
     start = notebooks / "reconcile" / "payouts.ipynb"
     options = [
         "--ServerApp.root_dir",
@@ -33,3 +36,16 @@ def command(arguments: tuple[str, ...]) -> None:
     ]
     command_line = [sys.executable, "-m", "jupyterlab", *options, *arguments]
     sys.exit(subprocess.run(command_line, env=environment, cwd=config.project_folder(), check=False).returncode)
+
+
+def _to_work_on(notebooks: Path) -> Path:
+    """In a checkout the folder itself; of a package a copy, for nobody should edit what an upgrade replaces."""
+    if not notebooks.is_relative_to(resources.PACKAGE):
+        return notebooks
+    own = config.project_folder() / "notebooks"
+    for source in sorted(notebooks.rglob("*.ipynb")):
+        target = own / source.relative_to(notebooks)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    return own

@@ -8,7 +8,7 @@ import orjson
 
 from payment_kit import config, runs
 from payment_kit.cli.demo_report import panel
-from payment_kit.cli.demo_screen import Screen
+from payment_kit.cli.screen import Screen
 from payment_kit.errors import UsageProblem
 from payment_kit.runs import RunResult
 

@@ -7,7 +7,7 @@ import click
 import orjson
 
 from payment_kit import config, wiring
-from payment_kit.cli.demo_screen import Report, Screen
+from payment_kit.cli.screen import Report, Screen
 from payment_kit.mirror.backfill import Progress, backfill
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.catch_up import catch_up

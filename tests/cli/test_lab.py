@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from payment_kit import resources
 from payment_kit.cli import main
 
 
@@ -52,6 +53,25 @@ def test_the_lab_uses_the_same_state_folder(
     monkeypatch.setenv("PAYMENT_KIT_HOME", "elsewhere")
     _lab()
     assert started[0].options["env"]["PAYMENT_KIT_HOME"] == str(tmp_path / "elsewhere")
+
+
+def test_an_installed_package_opens_a_copy_and_keeps_what_was_changed(
+    started: list[_Started], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    packaged = tmp_path / "site-packages" / "payment_kit"
+    for name in ("payouts", "own"):
+        (packaged / "notebooks" / "reconcile" / f"{name}.ipynb").parent.mkdir(parents=True, exist_ok=True)
+        (packaged / "notebooks" / "reconcile" / f"{name}.ipynb").write_text("as shipped")
+    monkeypatch.setattr(resources, "PACKAGE", packaged)
+    changed = tmp_path / "notebooks" / "reconcile" / "own.ipynb"
+    changed.parent.mkdir(parents=True)
+    changed.write_text("changed")
+
+    _lab()
+
+    assert str(tmp_path / "notebooks") in started[0].command
+    assert changed.read_text() == "changed"
+    assert changed.with_name("payouts.ipynb").read_text() == "as shipped"
 
 
 def test_options_go_to_jupyterlab(started: list[_Started]) -> None:

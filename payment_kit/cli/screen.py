@@ -1,4 +1,4 @@
-"""What `payment-kit demo` shows: one line per stage, a progress bar on a terminal, tables of plain columns.
+"""What a command shows people: one line per stage, a progress bar on a terminal, tables of plain columns.
 
 Everything goes to one stream (stdout, or stderr when stdout carries JSON); without a terminal there are no bars, no
 colours and no cursor movements, only lines.

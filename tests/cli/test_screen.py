@@ -2,7 +2,7 @@
 
 import pytest
 
-from payment_kit.cli.demo_screen import Screen
+from payment_kit.cli.screen import Screen
 
 
 def test_without_a_terminal_there_are_only_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,16 +67,23 @@ def test_missing_migrations(
 
 @pytest.fixture
 def stranger(database: str) -> Iterator[str]:
-    """DSN of `database` for a role that may look at the migrations and nothing else."""
-    role, password = f"stranger_{secrets.token_hex(4)}", secrets.token_hex(8)
+    """DSN of `database` for a role that may not write everything: another one, or its owner after giving rights up.
+
+    A superuser can do everything whatever is revoked, and an ordinary owner may not be allowed to create roles.
+    """
     with psycopg.connect(database, autocommit=True) as connection:
+        (row,) = connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchall()
+        if not row[0]:
+            connection.execute("revoke insert on payment_kit.inbox from current_user")
+            yield database
+            return
+        role, password = f"stranger_{secrets.token_hex(4)}", secrets.token_hex(8)
         connection.execute(f"create role {role} login password '{password}'".encode())
         connection.execute(f"grant usage on schema payment_kit to {role}".encode())
         connection.execute(f"grant select on payment_kit.schema_migrations to {role}".encode())
-    owner = urlsplit(database)
-    place = owner.netloc.rpartition("@")[2]
-    yield owner._replace(netloc=f"{role}:{password}@{place}").geturl()
-    with psycopg.connect(database, autocommit=True) as connection:
+        owner = urlsplit(database)
+        place = owner.netloc.rpartition("@")[2]
+        yield owner._replace(netloc=f"{role}:{password}@{place}").geturl()
         connection.execute(f"drop owned by {role}".encode())
         connection.execute(f"drop role {role}".encode())
 

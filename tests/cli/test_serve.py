@@ -96,7 +96,10 @@ def test_two_serve_one_database(environment: dict[str, str]) -> None:
 
 def test_it_goes_on_when_every_connection_to_the_database_is_cut(environment: dict[str, str], database: str) -> None:
     with _serve(environment, "--no-catch-up") as (process, ready), psycopg.connect(database, autocommit=True) as own:
-        own.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()")
+        own.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and usename = current_user and pid <> pg_backend_pid()"
+        )
         own.execute(
             "insert into payment_kit.inbox (account_id, event_id, type, created, livemode, body, source)"
             " values (%s, 'evt_1', 'a.b', now(), false, '{}', 'webhook')",

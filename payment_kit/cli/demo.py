@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from contextlib import ExitStack
+from types import FrameType
 
 import click
 import orjson
@@ -48,7 +49,7 @@ def command(
     """
     from payment_kit.cli import demo_account, demo_report, demo_stages
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: nothing is left behind
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
     settings = config.load()
     screen = Screen(to_stderr=as_json)
     if settings.stripe_api_key is not None:
@@ -68,3 +69,16 @@ def command(
     if as_json:
         click.echo(orjson.dumps(summary))
     return 0 if summary["status"] == "PASS" else 1
+
+
+def _as_ctrl_c(_number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends the demo as Ctrl-C does, so nothing is left behind.
+
+    While asyncio runs, Ctrl-C cancels its main task. A KeyboardInterrupt raised right here could come up inside
+    gRPC's own code instead, which does not survive that.
+    """
+    on_ctrl_c = signal.getsignal(signal.SIGINT)
+    if callable(on_ctrl_c):
+        on_ctrl_c(signal.SIGINT, frame)
+    else:
+        raise KeyboardInterrupt

@@ -71,10 +71,16 @@ def last_full_month(now: datetime) -> str:
     return f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
+def break_line(one: Mapping[str, Any]) -> str:
+    """One break in one line: the control, the object it concerns, why."""
+    concerned = one["balance_transaction"] or one["payout"] or one["source"]
+    return f"{one['check']} {one['currency']} {concerned}: {one['why']}"
+
+
 def _breaks(breaks: Sequence[Mapping[str, Any]], *, listed: bool) -> list[str]:
     if not breaks:
         return []
-    shown = [f"{one['check']} {one['currency']}: {one['why']}" for one in breaks[:BREAKS_SHOWN]] if listed else []
+    shown = [break_line(one) for one in breaks[:BREAKS_SHOWN]] if listed else []
     more = len(breaks) - len(shown)
     return [*shown, f"… and {more:,} more in the report"] if more and shown else shown or [f"{more:,} breaks"]
 

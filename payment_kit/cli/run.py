@@ -7,7 +7,7 @@ import click
 import orjson
 
 from payment_kit import config, runs
-from payment_kit.cli.demo_report import panel
+from payment_kit.cli.demo_report import break_line, panel
 from payment_kit.cli.screen import Screen
 from payment_kit.errors import UsageProblem
 from payment_kit.runs import RunResult
@@ -79,7 +79,7 @@ def _show(screen: Screen, result: RunResult, values: dict[str, object]) -> None:
         currencies, rows = panel(checks)
         screen.table(["", *(currency.upper() for currency in currencies)], rows)
     for one in result.summary.get("breaks", ())[:10]:
-        screen.note(f"{one['check']} {one['currency']}: {one['why']}")
+        screen.note(break_line(one))
     screen.note(f"report: {_relative(result.report)}")
 
 

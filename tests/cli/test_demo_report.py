@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from payment_kit.cli.demo_report import last_full_month, panel
+from payment_kit.cli.demo_report import break_line, last_full_month, panel
 
 
 def test_the_panel_has_a_row_per_control_and_a_column_per_currency() -> None:
@@ -25,3 +25,16 @@ def test_the_panel_has_a_row_per_control_and_a_column_per_currency() -> None:
 )
 def test_the_last_full_month_is_the_one_before(now: datetime, period: str) -> None:
     assert last_full_month(now) == period
+
+
+def test_a_break_names_the_object_it_concerns() -> None:
+    one = {
+        "check": "T1",
+        "currency": "jpy",
+        "balance_transaction": "txn_1",
+        "payout": "po_1",
+        "source": "",
+        "why": "Off.",
+    }
+    assert break_line(one) == "T1 jpy txn_1: Off."
+    assert break_line(one | {"balance_transaction": ""}) == "T1 jpy po_1: Off."

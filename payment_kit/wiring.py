@@ -5,6 +5,7 @@ of its own that every command of this installation shares. Neither is used when 
 """
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -186,7 +187,7 @@ async def work(kit: Installation, stop: asyncio.Event, *, catch_up: bool) -> Non
     worker = Worker(kit.pool, kit.gateway, kit.account.id, arrived=kit.inbox.arrived)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(worker.run(stop))
-        catching_up = group.create_task(_catch_up_regularly(kit)) if catch_up else None
+        catching_up = group.create_task(_catch_up_regularly(kit, stop)) if catch_up else None
         await stop.wait()
         if catching_up is not None:
             catching_up.cancel()
@@ -210,14 +211,16 @@ async def unless(stop: asyncio.Event, task: asyncio.Task[Any]) -> bool:
     return False
 
 
-async def _catch_up_regularly(kit: Installation) -> None:
-    while True:
+async def _catch_up_regularly(kit: Installation, stop: asyncio.Event) -> None:
+    """Until `stop` is set. A cancellation alone is not enough: one that comes as an answer arrives can get lost."""
+    while not stop.is_set():
         try:
             found = await catch_up_once(kit.gateway, kit.pool, kit.account)
             _log.info("caught up", seen=found.seen, missing=found.missing)
         except (Problem, psycopg.Error) as error:
             _log.warning("catch-up will be repeated", error=str(error))
-        await asyncio.sleep(kit.settings.catch_up_interval_seconds)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), kit.settings.catch_up_interval_seconds)
 
 
 # ---- the sandbox as a shared process --------------------------------------------------------------------------------

@@ -37,10 +37,12 @@ class Reconciliation:
 def reconcile(connection: Any, period: Period, currency: str = "") -> Reconciliation:
     """All controls of `period` for one currency (``""``: every one) on a DuckDB connection holding the books.
 
-    Raises `UsageProblem` NO_DATA when the books hold no balance transaction (in that currency).
+    Raises `UsageProblem` NO_DATA when the books hold no balance transaction (in that currency), or begin only after
+    the period: there is nothing that could tie out.
     """
     create_views(connection)
     currencies = _currencies(connection, currency)
+    _refuse_before_the_books(connection, period)
     tied, untied = check_transactions(connection, currencies)
     unchanged, changed = check_unchanged(connection, currencies)
     paid, unpaid = payouts.check_payouts(connection, period, currencies, _suspects(untied + changed))
@@ -81,6 +83,14 @@ def _currencies(connection: Any, chosen: str) -> list[str]:
     if chosen and chosen not in known:
         raise UsageProblem("NO_DATA", f"The mirror holds nothing in {chosen}, only {', '.join(known)}.")
     return [chosen] if chosen else known
+
+
+def _refuse_before_the_books(connection: Any, period: Period) -> None:
+    [row] = ask(connection, "select min(created) as first from balance_transactions")
+    if row["first"] is not None and row["first"] >= period.end.replace(tzinfo=None):
+        raise UsageProblem(
+            "NO_DATA", f"The books begin only after that period: their first transaction is of {row['first']:%Y-%m-%d}."
+        )
 
 
 def _suspects(damaged: list[Break]) -> dict[str, list[str]]:

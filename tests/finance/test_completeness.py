@@ -135,3 +135,8 @@ def test_only_all_passing_is_pass_and_any_failing_is_fail() -> None:
     assert overall([Status.PASS, Status.PASS]) is Status.PASS
     assert overall([Status.PASS, Status.PENDING]) is Status.PENDING
     assert overall([Status.PENDING, Status.FAIL]) is Status.FAIL
+
+
+def test_a_period_before_the_first_transaction_is_no_pass(books: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(UsageProblem, match="NO_DATA: The books begin only after that period"):
+        reconcile(books, parse_period("2019-01"))

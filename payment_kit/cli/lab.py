@@ -34,6 +34,9 @@ def command(arguments: tuple[str, ...]) -> None:
         "--LabApp.default_url",
         f"/lab/tree/{start.relative_to(notebooks)}",
     ]
+    if os.geteuid() == 0:
+        # JupyterLab refuses root otherwise; everything else here works as root too.
+        options.append("--allow-root")
     command_line = [sys.executable, "-m", "jupyterlab", *options, *arguments]
     sys.exit(subprocess.run(command_line, env=environment, cwd=config.project_folder(), check=False).returncode)
 

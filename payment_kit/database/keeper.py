@@ -43,7 +43,7 @@ def main(state: Path) -> int:
         child: subprocess.Popen[bytes] | None = None
         pid: int | None = None
         try:
-            if not servers.ready(server.data):
+            if not servers.adoptable(server):
                 child = servers.start(server)
             pid = servers.running(server.data)
             _say_ready()

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn, Ping
+
 from payment_kit.errors import Problem
 
 ROLE = "payment_kit"
@@ -21,6 +24,7 @@ DATABASE = "payment_kit"
 START_SECONDS = 60.0
 ORPHAN_SECONDS = 15.0
 STOP_SECONDS = 30.0
+PING_SECONDS = 5
 POLL_SECONDS = 0.05
 LOG_BYTES_MAX = 16 << 20
 
@@ -98,10 +102,21 @@ def running(data: Path, known: int | None = None) -> int | None:
     return known if found is None and known is not None and _is_postmaster(known, data) else found
 
 
-def ready(data: Path) -> bool:
-    """True once the server of `data` accepts connections."""
-    lines = _pid_file(data)
-    return len(lines) > 7 and lines[7].strip() == "ready" and _postmaster(lines, data) is not None
+def ready(server: Server) -> bool:
+    """True once the server accepts connections; its pid file alone would still say so while a killed one dies."""
+    lines = _pid_file(server.data)
+    said = len(lines) > 7 and lines[7].strip() == "ready" and _postmaster(lines, server.data) is not None
+    return said and PGconn.ping(make_conninfo(server.dsn, connect_timeout=PING_SECONDS).encode()) == Ping.OK
+
+
+def adoptable(server: Server) -> bool:
+    """True when a server somebody else started serves; waits, bounded, for one that comes up or is just dying."""
+    deadline = time.monotonic() + START_SECONDS
+    while running(server.data) is not None and time.monotonic() < deadline:
+        if ready(server):
+            return True
+        time.sleep(POLL_SECONDS)
+    return False
 
 
 def start(server: Server) -> subprocess.Popen[bytes]:
@@ -124,7 +139,7 @@ def start(server: Server) -> subprocess.Popen[bytes]:
                 env=environment(),
                 **switched(server.uid, server.gid),
             )
-        if _becomes_ready(server.data, process):
+        if _becomes_ready(server, process):
             return process
         said = _log_since(server.log, beginning)
         if not any(sign in said for sign in _NOT_YET) or time.monotonic() > orphans_until:
@@ -161,10 +176,10 @@ def _arguments(server: Server) -> list[str]:
     return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
 
-def _becomes_ready(data: Path, process: subprocess.Popen[bytes]) -> bool:
+def _becomes_ready(server: Server, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None:
-        if ready(data):
+        if ready(server):
             return True
         if time.monotonic() > deadline:
             process.send_signal(signal.SIGQUIT)

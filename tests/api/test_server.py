@@ -29,6 +29,7 @@ from payment_kit.v1.customer_pb2 import CreateCustomerRequest, GetCustomerReques
 from payment_kit.v1.customer_pb2_grpc import CustomerServiceStub
 
 from ..fix_service import Service, failure, new_id
+from ..mirror.events import until
 from . import calls
 
 
@@ -158,14 +159,17 @@ async def test_each_call_is_one_line_without_personal_data(service: Service, log
     await failure(service.customers.GetCustomer(GetCustomerRequest(id="cus_unknown")))
     await failure(service.customers.CreateCustomer(CreateCustomerRequest(request_id="Jo Doe's first")))
 
-    lines = [json.loads(line) for line in log.getvalue().splitlines()]
-    told = [(line["method"], line["code"], line["request_id"]) for line in lines if line["event"] == "call"]
-    assert told == [
+    def lines() -> list[dict[str, Any]]:
+        told = [json.loads(line) for line in log.getvalue().splitlines()]
+        return [line for line in told if line["event"] == "call"]
+
+    await until(lambda: len(lines()) == 3)  # a line is written after its answer has left
+    assert [(line["method"], line["code"], line["request_id"]) for line in lines()] == [
         ("/payment_kit.v1.CustomerService/CreateCustomer", "OK", request_id),
         ("/payment_kit.v1.CustomerService/GetCustomer", "NOT_FOUND", ""),
         ("/payment_kit.v1.CustomerService/CreateCustomer", "INVALID_ARGUMENT", ""),
     ]
-    assert all(line["ms"] > 0 for line in lines if line["event"] == "call")
+    assert all(line["ms"] > 0 for line in lines())
     assert "Jo Doe" not in log.getvalue()
     assert "jo@example.com" not in log.getvalue()
 

@@ -231,9 +231,9 @@ def test_a_killed_keeper_does_not_leave_the_server_behind(home: Path) -> None:
 def test_a_killed_server_comes_back_with_its_data_at_the_same_address(home: Path) -> None:
     with embedded(home) as dsn:
         noted(dsn, "committed")
-        pid = postmaster(home)
+        pid, server = postmaster(home), cast("servers.Server", servers.load(home / "postgres.state"))
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: servers.ready(home / "postgres") and postmaster(home) != pid)
+        eventually(lambda: servers.ready(server) and postmaster(home) != pid)
         assert asked(dsn, "select text from notes") == "committed"
 
 

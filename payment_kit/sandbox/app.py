@@ -12,9 +12,10 @@ from typing import Any
 
 import orjson
 
-from payment_kit.sandbox import control, endpoints, form, ids, listing
-from payment_kit.sandbox.call import API_VERSION, Call, public
+from payment_kit.sandbox import control, form, ids, listing, registry
+from payment_kit.sandbox.call import API_VERSION, Call, public, unit
 from payment_kit.sandbox.delivery import WAITING_MAX, Delivery
+from payment_kit.sandbox.endpoint import Endpoint
 from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.store import Row, Store
 
@@ -88,7 +89,7 @@ class Door:
             raise ApiError(
                 403, "The provided key does not have access to this account.", code="account_invalid", stored=False
             )
-        endpoint, found = endpoints.match(scope["method"], path[4:])
+        endpoint, found = registry.match(scope["method"], path[4:])
         key = headers.get("idempotency-key") if endpoint.method == "POST" else None
         if key is None:
             raw = await self._raw(scope, receive, headers)
@@ -125,7 +126,7 @@ class Door:
 
     def _once(
         self,
-        endpoint: endpoints.Endpoint,
+        endpoint: Endpoint,
         found: tuple[str, ...],
         raw: dict[str, Any],
         request_id: str,
@@ -149,7 +150,7 @@ class Door:
 
     def _execute(
         self,
-        endpoint: endpoints.Endpoint,
+        endpoint: Endpoint,
         found: tuple[str, ...],
         raw: dict[str, Any],
         request_id: str,
@@ -167,10 +168,8 @@ class Door:
         try:
             call = Call(store, source, request_id=request_id, key=key, path=found)
             call.params = form.read(endpoint.kinds, raw, endpoint.required)
-            status, body = 200, self._shown(call, endpoint.handler(call))
+            status, body = 200, unit(call, lambda call: self._answered(call, endpoint))
         except ApiError as error:
-            if not error.keep:
-                store.rollback()
             if not error.stored or endpoint.method == "GET":
                 store.commit()
                 raise
@@ -188,6 +187,11 @@ class Door:
             self.delivery.add(owed)
         return status, body, headers
 
+    def _answered(self, call: Call, endpoint: Endpoint) -> bytes:
+        result = endpoint.handler(call)
+        call.settle()
+        return self._shown(call, result)
+
     def _shown(self, call: Call, result: Row) -> bytes:
         """The answer as JSON: private fields away, asked references expanded, events with what they still wait for."""
         if result.get("object") == "list":
@@ -195,7 +199,7 @@ class Door:
         else:
             result = self._row(result)
         paths = [path for path in call.params.get("expand") or () if path]
-        return orjson.dumps(listing.expand(self.store, result, paths))
+        return orjson.dumps(listing.expand(self.store, result, paths, registry.INCLUDES))
 
     def _row(self, row: Row) -> Row:
         shown = public(row)

@@ -1,9 +1,11 @@
 """One unit of work on the store: a request, or one step of the clock. It makes ids, rows and events."""
 
-from typing import Any
+from collections.abc import Callable
+from copy import copy
+from typing import Any, TypeVar
 
 from payment_kit.sandbox import ids
-from payment_kit.sandbox.errors import no_such
+from payment_kit.sandbox.errors import ApiError, no_such
 from payment_kit.sandbox.store import Row, Store
 
 API_VERSION = "2026-10-28.endive"
@@ -16,6 +18,15 @@ _WITHOUT_PREVIOUS = (
     "payout.reconciliation",
     "payment_method.attached",
 )
+
+
+REACTIONS_MAX = 10_000
+TEST_CLOCK = "test_helpers.test_clock"
+# the balance belongs to the account, whatever clock a customer lives by
+_ON_ACCOUNT_TIME = ("balance_transaction", "payout", "event")
+
+Listener = Callable[["Call", Row], object]
+Result = TypeVar("Result")
 
 
 class Call:
@@ -38,12 +49,21 @@ class Call:
         self.request_id, self.key = request_id, key
         self.params: dict[str, Any] = params or {}
         self.path = path
+        self.clock: str | None = None
         self._made = 0
+        self._told: list[tuple[str, str, str]] = []
 
     @property
     def now(self) -> int:
-        """The virtual clock, unix seconds."""
-        return self.store.now
+        """Unix seconds: the test clock's as soon as the call met an object that follows one, else the account's."""
+        clock = self.store.get(TEST_CLOCK, self.clock) if self.clock else None
+        return self.store.now if clock is None else int(clock["frozen_time"])
+
+    def part(self, **params: Any) -> "Call":
+        """This call as another operation would see it, with parameters of its own."""
+        other = copy(self)
+        other.params, other.path = params, ()
+        return other
 
     def new_id(self, kind: str) -> str:
         """A fresh id; the same for the same seed, source and place in the call."""
@@ -58,6 +78,7 @@ class Call:
         row = self.store.get(kind, id_) if id_ else None
         if row is None or "deleted" in row:
             raise no_such(kind, id_ or "", param, status)
+        self.clock = row.get("_clock", self.clock)
         return row
 
     def referenced(self, kind: str, param: str) -> Row | None:
@@ -66,7 +87,9 @@ class Call:
         return None if id_ is None else self.find(kind, id_, param, 400)
 
     def add(self, row: Row, event: str | None = None) -> Row:
-        """Store a new row and tell of it."""
+        """Store a new row and tell of it; it follows the test clock of the call, if there is one."""
+        if self.clock is not None and row["object"] not in _ON_ACCOUNT_TIME:
+            row = {**row, "_clock": self.clock}
         self.store.put(row)
         if event:
             self.emit(event, row)
@@ -108,6 +131,44 @@ class Call:
         self.store.put(event)
         for endpoint in listening:
             self.store.deliver(f"{event['id']}|{endpoint}")
+        if type_ in self.store.listeners:
+            self._told.append((type_, row["object"], row["id"]))
+
+    def settle(self) -> None:
+        """Let the other parts of the sandbox react to what this call told so far, and to what they tell in turn.
+
+        Runs at the end of every unit; a handler that needs the outcome before its answer calls it itself. A listener
+        gets the row as it is now.
+        """
+        for _ in range(REACTIONS_MAX):
+            if not self._told:
+                return
+            type_, kind, id_ = self._told.pop(0)
+            for listener in self.store.listeners[type_]:
+                row = self.store.get(kind, id_)
+                if row is not None:
+                    listener(self, row)
+        raise RuntimeError(f"more than {REACTIONS_MAX} reactions in one call: {self._told[:3]}")
+
+
+def unit(call: Call, action: Callable[[Call], Result]) -> Result:
+    """Run `action` and all it sets off; on a failure nothing of it stays, but for what a decline leaves behind.
+
+    The caller commits, whatever happens here.
+    """
+    try:
+        result = action(call)
+        call.settle()
+    except ApiError as error:
+        if error.keep:
+            call.settle()
+        else:
+            call.store.rollback()
+        raise
+    except BaseException:
+        call.store.rollback()
+        raise
+    return result
 
 
 def public(row: Row) -> Row:

@@ -1,14 +1,16 @@
-"""The virtual clock: it stands still until told, and then does everything that falls due on the way, in time order."""
+"""Time. It stands still until told, and then everything that falls due on the way happens, in time order."""
 
-from payment_kit.sandbox import disputes, payments, refunds, settlement
+from payment_kit.sandbox import registry
+from payment_kit.sandbox.balance import payouts, settlement
 from payment_kit.sandbox.call import Call
-from payment_kit.sandbox.store import Row, Store
+from payment_kit.sandbox.store import Store
 
 STEP_SECONDS_MAX = 31 * settlement.DAY
+_RANK = {kind: rank for rank, kind in enumerate(("balance_transaction", *registry.DUE))}
 
 
 def advance(store: Store, to: int) -> list[str]:
-    """Move the clock to `to` (unix seconds, not before now); returns the deliveries it made owed.
+    """Move the account's clock to `to` (unix seconds, not before now); returns the deliveries it made owed.
 
     Every instant at which something is due is a unit of its own, and what it makes is dated with that instant.
     """
@@ -19,7 +21,11 @@ def advance(store: Store, to: int) -> list[str]:
         if at > to:
             break
         store.set_meta(now=max(at, store.now))
-        _instant(store, at, midnight == at)
+        fall_due(store, at)
+        if midnight == at:
+            payout = Call(store, f"payouts {at}")
+            payouts.pay_out(payout)
+            payout.settle()
         owed += store.commit()
     if to != store.now:
         store.set_meta(now=to)
@@ -27,27 +33,13 @@ def advance(store: Store, to: int) -> list[str]:
     return owed
 
 
-def _instant(store: Store, at: int, midnight: bool) -> None:
-    due = sorted(store.take_due(at), key=lambda row: (_RANK[row["object"]], row["created"], row["id"]))
+def fall_due(store: Store, at: int, clock: str | None = None) -> None:
+    """Do what falls due at `at` by the account's clock or by a test clock."""
+    due = sorted(store.take_due(at, clock), key=lambda row: (_RANK[row["object"]], row["created"], row["id"]))
     available = [row for row in due if row["object"] == "balance_transaction"]
     settlement.become_available(Call(store, f"available {at}"), available)
     for row in due[len(available) :]:
-        _step(Call(store, f"due {row['id']} {at}"), row)
-    if midnight:
-        settlement.pay_out(Call(store, f"payouts {at}"))
-
-
-# what happens first when several things fall due in one second
-_RANK = {"balance_transaction": 0, "payout": 1, "refund": 2, "dispute": 3, "charge": 4}
-
-
-def _step(call: Call, row: Row) -> None:
-    match row["object"]:
-        case "payout":
-            settlement.move_payout(call, row)
-        case "refund":
-            refunds.move_refund(call, row)
-        case "dispute":
-            disputes.expire_dispute(call, row)
-        case "charge":
-            payments.expire_authorization(call, row)
+        call = Call(store, f"due {row['id']} {at}")
+        call.clock = clock
+        registry.DUE[row["object"]](call, row)
+        call.settle()

@@ -13,16 +13,20 @@
 | GET objects/{kind} | ``?starting_after=&limit=`` | rows as the API shows them, oldest first, one JSON per line |
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import orjson
 
-from payment_kit.sandbox import clock, disputes, ids, payments, settlement
-from payment_kit.sandbox.call import Call, public
+from payment_kit.sandbox import clock, ids
+from payment_kit.sandbox.balance import payouts
+from payment_kit.sandbox.call import Call, public, unit
 from payment_kit.sandbox.delivery import Plan
 from payment_kit.sandbox.errors import ApiError
-from payment_kit.sandbox.store import INDEXED, Row
+from payment_kit.sandbox.kinds import KINDS
+from payment_kit.sandbox.payments import disputes, intents
+from payment_kit.sandbox.store import Row
 
 if TYPE_CHECKING:
     from payment_kit.sandbox.app import Answer, Door, Scope
@@ -56,7 +60,7 @@ async def answer(door: "Door", scope: "Scope", body: bytes) -> "Answer":
             succeed = given.get("succeed", True)
             if not isinstance(succeed, bool):
                 raise _invalid("succeed", "must be true or false")
-            return _ok(_do(door, id_, lambda call: payments.authenticate(call, succeed)))
+            return _ok(_do(door, id_, lambda call: intents.authenticate(call, succeed)))
         case ["charges", id_, "dispute"]:
             reason = given.get("reason", "fraudulent")
             return _ok(_do(door, id_, lambda call: _dispute(call, reason)))
@@ -67,7 +71,7 @@ def _read(door: "Door", parts: list[str], query: dict[str, list[str]]) -> "Answe
     store = door.store
     match parts:
         case ["stats"]:
-            counts = {kind: sum("deleted" not in row for row in store.rows(kind)) for kind in INDEXED}
+            counts = {kind: sum("deleted" not in row for row in store.rows(kind)) for kind in KINDS}
             delivery = {**door.delivery.counts, "waiting": door.delivery.waiting}
             account = ids.account(store.meta["account_seed"])
             return _ok(
@@ -87,22 +91,22 @@ def _read(door: "Door", parts: list[str], query: dict[str, list[str]]) -> "Answe
             ]
             return _lines(lines)
         case ["objects", kind]:
-            return _lines(_dump(door, kind.removesuffix("s") if kind not in INDEXED else kind, query))
+            return _lines(_dump(door, kind.removesuffix("s") if kind not in KINDS else kind, query))
     raise ApiError(404, f"The control API has no GET /_sandbox/{'/'.join(parts)}.", stored=False)
 
 
 def _dump(door: "Door", kind: str, query: dict[str, list[str]]) -> list[Row]:
-    if kind not in INDEXED:
-        raise ApiError(404, f"The sandbox has no objects of type {kind}; it has {', '.join(INDEXED)}.", stored=False)
+    if kind not in KINDS:
+        raise ApiError(404, f"The sandbox has no objects of type {kind}; it has {', '.join(KINDS)}.", stored=False)
     table = door.store.tables[kind]
     limit = query.get("limit", [str(DUMP_ROWS_DEFAULT)])[0]
     if not limit.isdigit() or not 1 <= int(limit) <= DUMP_ROWS_MAX:
         raise _invalid("limit", f"must be 1 to {DUMP_ROWS_MAX}")
     first, after = 0, query.get("starting_after", [""])[0]
     if after:
-        if after not in table.position:
+        if after not in table.rows:
             raise _invalid("starting_after", f"there is no {kind} {after}")
-        first = table.position[after] + 1
+        first = (table.position(after) or 0) + 1
     return [public(table.rows[id_]) for id_ in table.order[first : first + int(limit)]]
 
 
@@ -141,30 +145,22 @@ def _fail_next(door: "Door", given: dict[str, Any]) -> dict[str, str]:
     currency, code = given.get("currency"), given.get("code", "account_closed")
     if not isinstance(currency, str) or len(currency) != 3:
         raise _invalid("currency", "must be a three-letter currency code")
-    if code not in settlement.FAILURES:
-        raise _invalid("code", f"must be one of {', '.join(settlement.FAILURES)}")
+    if code not in payouts.FAILURES:
+        raise _invalid("code", f"must be one of {', '.join(payouts.FAILURES)}")
     door.store.set_meta(fail_next={**door.store.meta["fail_next"], currency.lower(): code})
     door.store.commit()
     return {"currency": currency.lower(), "code": code}
 
 
-def _do(door: "Door", id_: str, action: Any) -> Row:
+def _do(door: "Door", id_: str, action: Callable[[Call], Row]) -> Row:
     """Run something the outside world does (a customer, a bank) as one unit."""
     store = door.store
     call = Call(store, f"control {id_} {store.meta['requests']}", path=(id_,))
     store.set_meta(requests=store.meta["requests"] + 1)
     try:
-        result: Row = action(call)
-    except ApiError as error:
-        if not error.keep:
-            store.rollback()
+        return public(unit(call, action))
+    finally:
         door.delivery.add(store.commit())
-        raise
-    except BaseException:
-        store.rollback()
-        raise
-    door.delivery.add(store.commit())
-    return public(result)
 
 
 def _dispute(call: Call, reason: str) -> Row:

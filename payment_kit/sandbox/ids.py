@@ -2,26 +2,13 @@
 
 from hashlib import blake2b
 
+from payment_kit.sandbox.kinds import KINDS
+
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # every byte to a letter: a little uneven, and ten times as fast as counting in base 62
 _LETTERS = bytes(ord(ALPHABET[byte % 62]) for byte in range(256))
 
-# object -> prefix and length of the part behind it, as in ids seen in Stripe's documentation
-SHAPES = {
-    "customer": ("cus_", 14),
-    "product": ("prod_", 14),
-    "price": ("price_1", 23),
-    "payment_method": ("pm_1", 23),
-    "payment_intent": ("pi_3", 23),
-    "charge": ("ch_3", 23),
-    "refund": ("re_3", 23),
-    "dispute": ("du_1", 23),
-    "balance_transaction": ("txn_3", 23),
-    "payout": ("po_1", 23),
-    "event": ("evt_1", 23),
-    "webhook_endpoint": ("we_1", 23),
-    "request": ("req_", 14),
-}
+_REQUEST = ("req_", 14)
 
 
 def text(length: int, *parts: object) -> str:
@@ -31,8 +18,9 @@ def text(length: int, *parts: object) -> str:
 
 
 def derive(kind: str, *parts: object) -> str:
-    """The id of an object of `kind` that follows from `parts`."""
-    prefix, length = SHAPES[kind]
+    """The id of an object of `kind`, or of a ``request``, that follows from `parts`."""
+    shape = KINDS.get(kind)
+    prefix, length = _REQUEST if shape is None else (shape.prefix, shape.length)
     return prefix + text(length, kind, *parts)
 
 

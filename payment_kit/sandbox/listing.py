@@ -1,42 +1,20 @@
 """Lists as Stripe gives them: newest first, cursors both ways, ``created`` ranges, equality filters; and expansion."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from payment_kit.sandbox.call import Call, public
 from payment_kit.sandbox.errors import ApiError, invalid, no_such
-from payment_kit.sandbox.store import INDEXED, Row, Store
+from payment_kit.sandbox.kinds import KINDS, of
+from payment_kit.sandbox.store import Row, Store
 
 PAGE_DEFAULT, PAGE_MAX, NESTED_PAGE = 10, 100, 10
 EXPAND_DEPTH_MAX = 4
 EVENTS_WINDOW_SECONDS = 30 * 86_400  # docs.stripe.com/api/events/list: "up to 30 days"
 
-# (kind, field) -> kind of what the id in that field names; None: told by the id's prefix
-EXPANDABLE: dict[tuple[str, str], str | None] = {
-    ("customer", "default_source"): None,
-    ("customer", "test_clock"): None,
-    ("product", "default_price"): "price",
-    ("price", "product"): "product",
-    ("payment_method", "customer"): "customer",
-    ("payment_intent", "customer"): "customer",
-    ("payment_intent", "payment_method"): "payment_method",
-    ("payment_intent", "latest_charge"): "charge",
-    ("charge", "customer"): "customer",
-    ("charge", "payment_intent"): "payment_intent",
-    ("charge", "balance_transaction"): "balance_transaction",
-    ("charge", "failure_balance_transaction"): "balance_transaction",
-    ("refund", "charge"): "charge",
-    ("refund", "payment_intent"): "payment_intent",
-    ("refund", "balance_transaction"): "balance_transaction",
-    ("refund", "failure_balance_transaction"): "balance_transaction",
-    ("dispute", "charge"): "charge",
-    ("dispute", "payment_intent"): "payment_intent",
-    ("balance_transaction", "source"): None,
-    ("payout", "balance_transaction"): "balance_transaction",
-    ("payout", "failure_balance_transaction"): "balance_transaction",
-}
-_NESTED_EXPANDABLE = {("customer", "invoice_settings", "default_payment_method"): "payment_method"}
-_KIND_OF_PREFIX = {"ch": "charge", "re": "refund", "du": "dispute", "po": "payout"}
+
+# what `expand` puts into a field that is not there otherwise: a list or an object made from the row
+Include = Callable[[Store, Row], Any]
 
 
 def page(call: Call, kind: str, url: str, **fixed: Any) -> Row:
@@ -71,7 +49,7 @@ def _positions(
         high = min(high, _cursor(call, kind, after, "starting_after"))
     if before:
         low = max(low, _cursor(call, kind, before, "ending_before") + 1)
-    indexed = next((field for field in INDEXED[kind] if field in filters), None)
+    indexed = next((field for field in KINDS[kind].indexed if field in filters), None)
     if indexed is None:
         positions: Iterable[int] = range(low, high)
     else:
@@ -96,7 +74,7 @@ def _range(created: Any) -> tuple[int | None, int | None]:
 
 
 def _cursor(call: Call, kind: str, id_: str, param: str) -> int:
-    position = call.store.tables[kind].position.get(id_)
+    position = call.store.tables[kind].position(id_)
     if position is None:
         raise no_such(kind, id_, param, 400)
     return position
@@ -120,50 +98,59 @@ def _matches(row: Row, field: str, wanted: Any) -> bool:
     return bool(row.get(field) == wanted)
 
 
-def expand(store: Store, value: Row, paths: list[str]) -> Row:
+def expand(store: Store, value: Row, paths: list[str], includes: Mapping[tuple[str, str], Include]) -> Row:
     """`value` with the named references replaced by their rows; raises 400 for what cannot be expanded."""
     for path in paths:
         parts = path.split(".")
         if len(parts) - (parts[0] == "data") > EXPAND_DEPTH_MAX:
             raise invalid("expand", f"You cannot expand more than {EXPAND_DEPTH_MAX} levels of a property.")
-        value = _expand(store, value, parts, path)
+        value = _Expansion(store, path, includes).of(value, parts)
     return value
 
 
-def _expand(store: Store, value: Row, parts: list[str], path: str) -> Row:
-    name, rest = parts[0], parts[1:]
-    kind = value.get("object")
-    if kind == "list" and name == "data" and rest:
-        return {**value, "data": [_expand(store, row, rest, path) for row in value["data"]]}
-    if (kind, name) == ("charge", "refunds"):
-        inner: Any = value.get(name) or _refunds(store, value)
-    elif (kind, name) in EXPANDABLE:
-        inner = value.get(name)
-        if isinstance(inner, str):
-            inner = _look_up(store, EXPANDABLE[str(kind), name], inner)
-    elif rest and (kind, name, rest[0]) in _NESTED_EXPANDABLE:
-        hash_, field = dict(value[name]), rest[0]
-        if isinstance(hash_[field], str):
-            hash_[field] = _look_up(store, "payment_method", hash_[field])
-        return {**value, name: hash_}
-    else:
-        raise ApiError(400, f"This property cannot be expanded ({path}).", param="expand", stored=False)
-    if rest and isinstance(inner, dict):
-        inner = _expand(store, inner, rest, path)
-    return {**value, name: inner}
+class _Expansion(NamedTuple):
+    """One path of `expand` on its way through objects, hashes and lists."""
+
+    store: Store
+    path: str
+    includes: Mapping[tuple[str, str], Include]
+
+    def of(self, value: Any, parts: list[str], owner: str = "", inside: str = "") -> Any:
+        """`value` with `parts` expanded; `inside` is the dotted path within the object of kind `owner`."""
+        if not parts or value is None:
+            return value
+        if isinstance(value, list):
+            return [self.of(part, parts, owner, inside) for part in value]
+        if not isinstance(value, dict):
+            raise self._refused()
+        if "object" in value and isinstance(value["object"], str):
+            owner, inside = value["object"], ""
+        name, rest = parts[0], parts[1:]
+        field = f"{inside}.{name}" if inside else name
+        if (owner, field) in self.includes:
+            return {**value, name: self.of(value.get(name) or self.includes[owner, field](self.store, value), rest)}
+        expands = KINDS[owner].expands if owner in KINDS else {}
+        if field in expands:
+            return {**value, name: self._referenced(value.get(name), expands[field], rest)}
+        deeper = owner == "list" or any(known.startswith(f"{field}.") for known in expands)
+        if name in value and rest and (deeper or isinstance(value[name], (dict, list))):
+            return {**value, name: self.of(value[name], rest, owner, field)}
+        raise self._refused()
+
+    def _referenced(self, held: Any, kind: str | None, rest: list[str]) -> Any:
+        if isinstance(held, list):
+            return [self._referenced(part, kind, rest) for part in held]
+        if isinstance(held, str):
+            kind = kind or of(held)
+            row = self.store.get(kind, held) if kind else None
+            held = held if row is None else public(row)
+        return self.of(held, rest) if isinstance(held, dict) else held
+
+    def _refused(self) -> ApiError:
+        return ApiError(400, f"This property cannot be expanded ({self.path}).", param="expand", stored=False)
 
 
-def _look_up(store: Store, kind: str | None, id_: str) -> Any:
-    row = store.get(kind or _KIND_OF_PREFIX[id_.split("_", 1)[0]], id_)
-    return id_ if row is None else public(row)
-
-
-def _refunds(store: Store, charge: Row) -> Row:
-    table = store.tables["refund"]
-    rows = [table.rows[table.order[at]] for at in reversed(table.matching("charge", charge["id"]))]
-    return {
-        "object": "list",
-        "data": [public(row) for row in rows[:NESTED_PAGE]],
-        "has_more": len(rows) > NESTED_PAGE,
-        "url": f"/v1/charges/{charge['id']}/refunds",
-    }
+def nested(rows: list[Row], url: str, limit: int = NESTED_PAGE) -> Row:
+    """A list inside an object: the first rows, newest first as `rows` comes, cut as Stripe cuts it."""
+    data = [public(row) for row in rows[:limit]]
+    return {"object": "list", "data": data, "has_more": len(rows) > limit, "url": url}

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from payment_kit.sandbox import clock, ids
+from payment_kit.sandbox import clock, ids, registry
 from payment_kit.sandbox.app import Door
 from payment_kit.sandbox.control import fresh_meta
 from payment_kit.sandbox.delivery import Delivery
@@ -34,7 +34,7 @@ class Sandbox:
 
     def __init__(self, *, seed: int = 1, now: int = START, state_dir: Path | None = None) -> None:
         self._journal = Journal(state_dir)
-        self.store = Store(self._journal, fresh_meta(seed, now, seed))
+        self.store = Store(self._journal, fresh_meta(seed, now, seed), registry.LISTENERS)
         self.delivery = Delivery(self.store)
         self.url = ""
         self.app = Starlette(routes=[Mount("/", app=Door(self.store, self.delivery))], lifespan=self._lifespan)

@@ -3,65 +3,71 @@
 A row is the API's own shape plus private fields that start with ``_``. A row is never changed in place: a change puts
 a new dict. So an event can hold the row of its moment without copying, and a rollback puts the old rows back.
 
-Private fields the store knows: ``_due`` (unix seconds at which the clock has to look at the row again) and, on balance
-transactions, ``_payout`` (the payout that took it).
+Private fields the store knows: ``_due`` (unix seconds at which the clock has to look at the row again), ``_clock`` (the
+test clock whose time that is; without it the account's) and, on balance transactions, ``_payout`` (the payout that took
+it).
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
 from payment_kit.sandbox.journal import Journal
+from payment_kit.sandbox.kinds import KINDS
 
 Row = dict[str, Any]
 
 IDEMPOTENCY_KEYS_MAX = 50_000
-
-# fields the lists filter by and that have many values
-INDEXED: dict[str, tuple[str, ...]] = {
-    "customer": ("email",),
-    "product": (),
-    "price": ("product",),
-    "payment_method": ("customer",),
-    "payment_intent": ("customer",),
-    "charge": ("customer", "payment_intent"),
-    "refund": ("charge", "payment_intent"),
-    "dispute": ("charge", "payment_intent"),
-    "balance_transaction": ("source", "_payout"),
-    "payout": (),
-    "event": (),
-    "webhook_endpoint": (),
-}
+_SEQUENCE_BITS = 32
 
 
 class Table:
-    """The rows of one kind, oldest first. `created` never decreases, because the clock never does."""
+    """The rows of one kind, oldest first.
+
+    The account's clock never goes back, but a test clock runs ahead of it: so a row has its place by (created, order of
+    arrival), as one integer.
+    """
 
     def __init__(self, indexed: tuple[str, ...]) -> None:
         self.rows: dict[str, Row] = {}
         self.order: list[str] = []
-        self.created: list[int] = []
-        self.position: dict[str, int] = {}
+        self.keys: list[int] = []
+        self.key: dict[str, int] = {}
         self.index: dict[str, dict[Any, dict[str, None]]] = {field: {} for field in indexed}
+        self._arrived = 0
 
     def between(self, first: int | None, last: int | None) -> tuple[int, int]:
         """The range of positions whose creation time lies in ``first..last`` (both inclusive)."""
-        low = 0 if first is None else bisect_left(self.created, first)
-        high = len(self.order) if last is None else bisect_right(self.created, last)
+        low = 0 if first is None else bisect_left(self.keys, first << _SEQUENCE_BITS)
+        high = len(self.order) if last is None else bisect_left(self.keys, (last + 1) << _SEQUENCE_BITS)
         return low, high
+
+    def position(self, id_: str) -> int | None:
+        """Where a row stands, None for an unknown id."""
+        key = self.key.get(id_)
+        return None if key is None else bisect_left(self.keys, key)
 
     def matching(self, field: str, value: Any) -> list[int]:
         """Positions of the rows whose indexed `field` is `value`, oldest first."""
-        return sorted(self.position[id_] for id_ in self.index[field].get(value, ()))
+        return [
+            bisect_left(self.keys, key) for key in sorted(self.key[id_] for id_ in self.index[field].get(value, ()))
+        ]
+
+    def having(self, field: str, value: Any) -> list[Row]:
+        """The rows whose indexed `field` is `value`, oldest first; tombstones have no fields."""
+        return [self.rows[self.order[at]] for at in self.matching(field, value)]
 
     def place(self, row: Row | None, id_: str, created: int) -> None:
-        """Put `row` at `id`; None takes the newest row out again."""
+        """Put `row` at `id`; None takes a row out again."""
         old = self.rows.get(id_)
         if old is None and row is not None:
-            self.position[id_] = len(self.order)
-            self.order.append(id_)
-            self.created.append(created)
+            self._arrived += 1
+            key = (created << _SEQUENCE_BITS) + self._arrived
+            at = bisect_left(self.keys, key)
+            self.keys.insert(at, key)
+            self.order.insert(at, id_)
+            self.key[id_] = key
         for field, values in self.index.items():
             before, after = old and old.get(field), row and row.get(field)
             if before != after:
@@ -72,16 +78,17 @@ class Table:
         if row is not None:
             self.rows[id_] = row
         elif old is not None:
-            del self.rows[id_], self.position[id_]
-            self.order.remove(id_) if self.order[-1] != id_ else self.order.pop()
-            self.created.pop()
+            at = bisect_left(self.keys, self.key.pop(id_))
+            del self.rows[id_], self.order[at], self.keys[at]
 
 
 class Store:
     """All tables, what follows from them, and the journal. A request or clock step is one unit: commit or rollback."""
 
-    def __init__(self, journal: Journal, meta: dict[str, Any]) -> None:
-        self.journal = journal
+    def __init__(
+        self, journal: Journal, meta: dict[str, Any], listeners: Mapping[str, Sequence[Callable[[Any, Row], object]]]
+    ) -> None:
+        self.journal, self.listeners = journal, listeners
         self.meta = meta
         self.clear()
         state = journal.replay()
@@ -95,10 +102,10 @@ class Store:
 
     def clear(self) -> None:
         """Forget everything but `meta`."""
-        self.tables = {kind: Table(indexed) for kind, indexed in INDEXED.items()}
+        self.tables = {name: Table(kind.indexed) for name, kind in KINDS.items()}
         self.sums: dict[str, dict[str, int]] = {}
         self.unpaid: dict[str, dict[str, None]] = {}
-        self.agenda: list[tuple[int, str, str]] = []
+        self.agendas: dict[str | None, list[tuple[int, str, str]]] = {}
         self.idempotency: dict[str, dict[str, Any]] = {}
         self.waiting: dict[str, None] = {}
         self._undo: list[tuple[str, str, Row | None]] = []
@@ -181,21 +188,22 @@ class Store:
         """``{"available": …, "pending": …}`` in minor units: the sums of the balance transactions by status."""
         return self.sums.get(currency, {"available": 0, "pending": 0})
 
-    def next_due(self) -> int | None:
-        """When the clock has to look at a row next."""
-        while self.agenda:
-            at, kind, id_ = self.agenda[0]
+    def next_due(self, clock: str | None = None) -> int | None:
+        """When the account's clock, or a test clock, has to look at a row next."""
+        agenda = self.agendas.get(clock, [])
+        while agenda:
+            at, kind, id_ = agenda[0]
             row = self.tables[kind].rows.get(id_)
             if row is not None and row.get("_due") == at:
                 return at
-            heappop(self.agenda)
+            heappop(agenda)
         return None
 
-    def take_due(self, at: int) -> list[Row]:
+    def take_due(self, at: int, clock: str | None = None) -> list[Row]:
         """The rows due at `at`; each leaves the agenda."""
         taken: dict[str, Row] = {}
-        while self.next_due() == at:
-            _, kind, id_ = heappop(self.agenda)
+        while self.next_due(clock) == at:
+            _, kind, id_ = heappop(self.agendas[clock])
             taken[id_] = self.tables[kind].rows[id_]
         return list(taken.values())
 
@@ -207,7 +215,7 @@ class Store:
             self._count(old, -1)
             self._count(row, 1)
         if row is not None and row.get("_due") is not None:
-            heappush(self.agenda, (row["_due"], kind, id_))
+            heappush(self.agendas.setdefault(row.get("_clock"), []), (row["_due"], kind, id_))
 
     def _count(self, row: Row | None, sign: int) -> None:
         if row is None:

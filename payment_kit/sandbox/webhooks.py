@@ -5,7 +5,9 @@ from typing import Any
 
 from payment_kit.sandbox import ids
 from payment_kit.sandbox.call import API_VERSION, Call
+from payment_kit.sandbox.endpoint import EXPAND, META, PAGE, Endpoint, get, listed
 from payment_kit.sandbox.errors import invalid
+from payment_kit.sandbox.form import array, boolean, string, url
 from payment_kit.sandbox.parts import merged
 from payment_kit.sandbox.store import Row
 
@@ -63,3 +65,15 @@ def _checked(types: list[str | None]) -> list[str]:
         if type_ is None or not _EVENT_TYPE.fullmatch(type_):
             raise invalid("enabled_events", f"Invalid event type: {type_}")
     return [type_ for type_ in types if type_ is not None]
+
+
+_UPDATE = {**META, "description": string, "disabled": boolean, "enabled_events": array(string), "url": url}
+_CREATE = {**META, "api_version": string, "description": string, "enabled_events": array(string), "url": url}
+
+ENDPOINTS = (
+    Endpoint("GET", "webhook_endpoints", listed("webhook_endpoint"), PAGE),
+    Endpoint("POST", "webhook_endpoints", create_endpoint, _CREATE, ("enabled_events", "url")),
+    Endpoint("GET", "webhook_endpoints/*", get("webhook_endpoint"), EXPAND),
+    Endpoint("POST", "webhook_endpoints/*", update_endpoint, _UPDATE),
+    Endpoint("DELETE", "webhook_endpoints/*", delete_endpoint, {}),
+)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payment_kit.sandbox import Sandbox
-from payment_kit.sandbox.settlement import charge_fee, dispute_fee
+from payment_kit.sandbox.balance.settlement import charge_fee, dispute_fee
 from tests.sandbox import memory
 from tests.sandbox.wire import ask, control, event_types, pay, rows
 

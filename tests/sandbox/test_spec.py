@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from payment_kit.sandbox import Sandbox
-from payment_kit.sandbox.endpoints import ENDPOINTS, Endpoint
-from payment_kit.sandbox.store import INDEXED
+from payment_kit.sandbox.endpoint import Endpoint
+from payment_kit.sandbox.kinds import KINDS
+from payment_kit.sandbox.registry import ENDPOINTS
 from tests.sandbox import memory
 from tests.sandbox.spec import parameters, problems
 
@@ -61,7 +62,7 @@ def busy() -> Sandbox:
     return sandbox
 
 
-@pytest.mark.parametrize("kind", INDEXED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_object_conforms(busy: Sandbox, kind: str) -> None:
     found = [busy.store.tables[kind].rows[id_] for id_ in busy.store.tables[kind].order]
     assert found

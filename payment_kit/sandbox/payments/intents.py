@@ -6,10 +6,15 @@ The bank's part (what a charge does) stands in `charges`; this file is the machi
 
 from typing import Any
 
-from payment_kit.sandbox import cards, charges, ids, methods, refunds, settlement
+from payment_kit.sandbox import ids
+from payment_kit.sandbox.balance import settlement
 from payment_kit.sandbox.call import Call, public
+from payment_kit.sandbox.endpoint import EXPAND, META, Endpoint, filters, get, listed
 from payment_kit.sandbox.errors import ApiError, invalid, wrong_state
+from payment_kit.sandbox.form import Kind, amount, array, boolean, currency, email, fields, one_of, string
+from payment_kit.sandbox.params import SHIPPING
 from payment_kit.sandbox.parts import merged, shipping
+from payment_kit.sandbox.payments import cards, charges, methods, refunds
 from payment_kit.sandbox.store import Row
 
 # By docs.stripe.com/currencies (minimum charge amounts); any other currency takes 1 and more.
@@ -276,16 +281,74 @@ def expire_authorization(call: Call, charge: Row) -> None:
     cancel(call, call.find("payment_intent", charge["payment_intent"]), "automatic")
 
 
-def update_charge(call: Call) -> Row:
-    """POST /v1/charges/{id}"""
-    row, params = call.find("charge", call.path[0]), call.params
-    changes: dict[str, Any] = {
-        name: params[name] for name in ("description", "receipt_email", "transfer_group") if name in params
-    }
-    if "shipping" in params:
-        changes["shipping"] = shipping(params["shipping"])
-    return call.change(row, "charge.updated", **changes, metadata=merged(row, params))
-
-
 def _unexpected(intent: Row, message: str) -> ApiError:
     return wrong_state(message, "payment_intent_unexpected_state", payment_intent=public(intent))
+
+
+def _off_session(raw: Any, path: str) -> bool:
+    if raw not in ("true", "false", "True", "False", "one_off", "recurring"):
+        raise invalid(path, f"Invalid off_session: {raw}")
+    return raw not in ("false", "False")
+
+
+def _no_longer(raw: Any, path: str) -> None:
+    """Stripe refuses it since 2026-09-30.endive (docs.stripe.com/changelog/endive)."""
+    message = (
+        "payment_method_types is no longer supported; use allowed_payment_method_types or automatic_payment_methods."
+    )
+    raise invalid(path, message, "payment_method_types_no_longer_supported")
+
+
+_SHARED: dict[str, Kind] = {
+    **EXPAND,
+    "allowed_payment_method_types": array(string),
+    "payment_method": string,
+    "payment_method_data": methods.DATA,
+    "payment_method_types": _no_longer,
+    "receipt_email": email,
+    "setup_future_usage": one_of("on_session", "off_session"),
+    "shipping": SHIPPING,
+}
+_CONFIRM: dict[str, Kind] = {
+    **_SHARED,
+    "error_on_requires_action": boolean,
+    "off_session": _off_session,
+    "return_url": string,
+    "use_stripe_sdk": boolean,
+}
+_UPDATE: dict[str, Kind] = {
+    **_SHARED,
+    **META,
+    "amount": amount,
+    "currency": currency,
+    "customer": string,
+    "description": string,
+    "statement_descriptor": string,
+    "statement_descriptor_suffix": string,
+    "transfer_group": string,
+}
+_CREATE: dict[str, Kind] = {
+    **_CONFIRM,
+    **_UPDATE,
+    "automatic_payment_methods": fields(
+        {"allow_redirects": one_of("always", "never"), "enabled": boolean}, ("enabled",)
+    ),
+    "capture_method": one_of("automatic", "automatic_async", "manual"),
+    "confirm": boolean,
+    "confirmation_method": one_of("automatic", "manual"),
+    "payment_method_options": fields(
+        {"card": fields({"request_three_d_secure": one_of("automatic", "any", "challenge")})}
+    ),
+}
+_CANCELED = one_of("duplicate", "fraudulent", "requested_by_customer", "abandoned")
+
+ENDPOINTS = (
+    Endpoint("GET", "payment_intents", listed("payment_intent"), filters("customer")),
+    Endpoint("POST", "payment_intents", create_payment_intent, _CREATE, ("amount", "currency")),
+    Endpoint("GET", "payment_intents/*", get("payment_intent", "intent"), {**EXPAND, "client_secret": string}),
+    Endpoint("POST", "payment_intents/*", update_payment_intent, _UPDATE),
+    Endpoint("POST", "payment_intents/*/confirm", confirm_payment_intent, _CONFIRM),
+    Endpoint("POST", "payment_intents/*/capture", capture_payment_intent, {**META, "amount_to_capture": amount}),
+    Endpoint("POST", "payment_intents/*/cancel", cancel_payment_intent, {**EXPAND, "cancellation_reason": _CANCELED}),
+)
+DUE = {"charge": expire_authorization}

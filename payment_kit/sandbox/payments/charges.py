@@ -1,10 +1,18 @@
 """What the bank does with one attempt to pay: a charge that succeeds, is authorized, or is declined."""
 
-from payment_kit.sandbox import disputes, ids, settlement
+from typing import Any
+
+from payment_kit.sandbox import ids, listing
+from payment_kit.sandbox.balance import settlement
 from payment_kit.sandbox.call import Call, public
-from payment_kit.sandbox.cards import Decline, decline_of, refusal
+from payment_kit.sandbox.endpoint import EXPAND, META, PAGE, Endpoint, filters, get, listed
 from payment_kit.sandbox.errors import ApiError
-from payment_kit.sandbox.store import Row
+from payment_kit.sandbox.form import email, string
+from payment_kit.sandbox.params import SHIPPING
+from payment_kit.sandbox.parts import merged, shipping
+from payment_kit.sandbox.payments import disputes
+from payment_kit.sandbox.payments.cards import Decline, decline_of, refusal
+from payment_kit.sandbox.store import Row, Store
 
 AUTHORIZATION_DAYS = 7
 
@@ -193,3 +201,38 @@ def _card_details(call: Call, id_: str, card: Row, amount: int) -> Row:
         "three_d_secure": None,
         "wallet": None,
     }
+
+
+def update_charge(call: Call) -> Row:
+    """POST /v1/charges/{id}"""
+    row, params = call.find("charge", call.path[0]), call.params
+    changes: dict[str, Any] = {
+        name: params[name] for name in ("description", "receipt_email", "transfer_group") if name in params
+    }
+    if "shipping" in params:
+        changes["shipping"] = shipping(params["shipping"])
+    return call.change(row, "charge.updated", **changes, metadata=merged(row, params))
+
+
+def _refunds(call: Call) -> Row:
+    """GET /v1/charges/{id}/refunds"""
+    charge = call.find("charge", call.path[0])
+    return listing.page(call, "refund", f"/v1/charges/{charge['id']}/refunds", charge=charge["id"])
+
+
+_UPDATE = {**META, "description": string, "receipt_email": email, "shipping": SHIPPING, "transfer_group": string}
+
+ENDPOINTS = (
+    Endpoint("GET", "charges", listed("charge"), filters("customer", "payment_intent", "transfer_group")),
+    Endpoint("GET", "charges/*", get("charge"), EXPAND),
+    Endpoint("POST", "charges/*", update_charge, _UPDATE),
+    Endpoint("GET", "charges/*/refunds", _refunds, PAGE),
+)
+
+
+def _expanded_refunds(store: Store, charge: Row) -> Row:
+    newest = store.tables["refund"].having("charge", charge["id"])[::-1]
+    return listing.nested(newest, f"/v1/charges/{charge['id']}/refunds")
+
+
+INCLUDES = {("charge", "refunds"): _expanded_refunds}

@@ -1,8 +1,11 @@
 """Refunds: whole and partial, never more than was captured; some fail or succeed only a day of the clock later."""
 
-from payment_kit.sandbox import ids, settlement
+from payment_kit.sandbox import ids
+from payment_kit.sandbox.balance import settlement
 from payment_kit.sandbox.call import Call
+from payment_kit.sandbox.endpoint import EXPAND, META, Endpoint, filters, get, listed
 from payment_kit.sandbox.errors import ApiError, invalid, missing, no_such
+from payment_kit.sandbox.form import amount, one_of, string
 from payment_kit.sandbox.parts import merged
 from payment_kit.sandbox.store import Row
 
@@ -155,3 +158,21 @@ def _give_back(call: Call, row: Row, status: str, event: str) -> Row:
     call.emit("charge.refund.updated", fresh)
     _count(call, charge, -row["amount"], "charge.updated")
     return fresh
+
+
+_CREATE = {
+    **META,
+    "amount": amount,
+    "charge": string,
+    "payment_intent": string,
+    "reason": one_of("duplicate", "fraudulent", "requested_by_customer"),
+}
+
+ENDPOINTS = (
+    Endpoint("GET", "refunds", listed("refund"), filters("charge", "payment_intent")),
+    Endpoint("POST", "refunds", create_refund, _CREATE),
+    Endpoint("GET", "refunds/*", get("refund"), EXPAND),
+    Endpoint("POST", "refunds/*", update_refund, META),
+    Endpoint("POST", "refunds/*/cancel", cancel_refund, EXPAND),
+)
+DUE = {"refund": move_refund}

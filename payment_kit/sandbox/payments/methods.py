@@ -2,10 +2,14 @@
 
 from typing import Any
 
-from payment_kit.sandbox import cards, ids
+from payment_kit.sandbox import ids, listing
 from payment_kit.sandbox.call import Call
+from payment_kit.sandbox.endpoint import EXPAND, META, PAGE, Endpoint, get
 from payment_kit.sandbox.errors import ApiError, invalid, missing
+from payment_kit.sandbox.form import fields, integer, one_of, string
+from payment_kit.sandbox.params import BILLING_DETAILS, REDISPLAY
 from payment_kit.sandbox.parts import address, merged
+from payment_kit.sandbox.payments import cards
 from payment_kit.sandbox.store import Row
 
 EXPIRY_YEAR = 2034
@@ -155,3 +159,32 @@ def update_payment_method(call: Call) -> Row:
 def _given_billing(value: dict[str, Any]) -> dict[str, Any]:
     whole = _billing(value)
     return {name: whole[name] for name in value}
+
+
+def _payment_methods(call: Call) -> Row:
+    """GET /v1/payment_methods"""
+    call.referenced("customer", "customer")
+    return listing.page(call, "payment_method", "/v1/payment_methods")
+
+
+_CARD = {"token": string, "number": string, "exp_month": integer, "exp_year": integer, "cvc": string}
+_METHOD = {
+    **META,
+    "allow_redisplay": REDISPLAY,
+    "billing_details": BILLING_DETAILS,
+    "card": fields(_CARD),
+    "type": one_of("card"),
+}
+_UPDATE = {**_METHOD, "card": fields({"exp_month": integer, "exp_year": integer})}
+del _UPDATE["type"]
+_FILTERS = {**PAGE, "customer": string, "type": one_of("card"), "allow_redisplay": REDISPLAY}
+DATA = fields({name: kind for name, kind in _METHOD.items() if name != "expand"}, ("type",))
+
+ENDPOINTS = (
+    Endpoint("GET", "payment_methods", _payment_methods, _FILTERS),
+    Endpoint("POST", "payment_methods", create_payment_method, _METHOD, ("type",)),
+    Endpoint("GET", "payment_methods/*", get("payment_method", "payment_method"), EXPAND),
+    Endpoint("POST", "payment_methods/*", update_payment_method, _UPDATE),
+    Endpoint("POST", "payment_methods/*/attach", attach_payment_method, {**EXPAND, "customer": string}, ("customer",)),
+    Endpoint("POST", "payment_methods/*/detach", detach_payment_method, EXPAND),
+)

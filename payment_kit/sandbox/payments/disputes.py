@@ -6,9 +6,11 @@ As in Stripe's test mode the evidence decides: ``uncategorized_text`` of ``winni
 
 from typing import Any
 
-from payment_kit.sandbox import settlement
+from payment_kit.sandbox.balance import settlement
 from payment_kit.sandbox.call import Call, public
+from payment_kit.sandbox.endpoint import EXPAND, META, Endpoint, filters, get, listed
 from payment_kit.sandbox.errors import ApiError
+from payment_kit.sandbox.form import boolean, fields, string
 from payment_kit.sandbox.parts import merged
 from payment_kit.sandbox.store import Row
 
@@ -132,3 +134,14 @@ def expire_dispute(call: Call, row: Row) -> None:
     """The evidence was due: no winning evidence, no money."""
     details = {**row["evidence_details"], "past_due": not row["evidence_details"]["submission_count"]}
     decide(call, call.change(row, evidence_details=details), won=False)
+
+
+_UPDATE = {**META, "evidence": fields(dict.fromkeys(EVIDENCE, string)), "submit": boolean}
+
+ENDPOINTS = (
+    Endpoint("GET", "disputes", listed("dispute"), filters("charge", "payment_intent")),
+    Endpoint("GET", "disputes/*", get("dispute"), EXPAND),
+    Endpoint("POST", "disputes/*", update_dispute, _UPDATE),
+    Endpoint("POST", "disputes/*/close", close_dispute, EXPAND),
+)
+DUE = {"dispute": expire_dispute}

@@ -1,0 +1,1 @@
+"""The balance: fees, balance transactions, payouts."""

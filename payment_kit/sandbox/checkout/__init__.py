@@ -1,0 +1,1 @@
+"""Checkout sessions, payment links, quotes."""

@@ -1,0 +1,62 @@
+"""Every kind of object the sandbox keeps: what its ids look like, how its lists are reached and searched, what expands.
+
+A new kind is one row here and a module in `registry.MODULES`.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+_NOTHING: Mapping[str, str | None] = {}
+
+
+class KindOfObject(NamedTuple):
+    """One kind; its name is Stripe's own (the field `object`).
+
+    `prefix` and `length` of the rest shape an id as in Stripe's documentation. `path` is its list below /v1. `indexed`
+    are fields its lists filter by that have many values. `expands` names the fields (dotted inside hashes) that hold
+    another object's id, with that object's kind; None: the id's prefix tells.
+    """
+
+    prefix: str
+    length: int
+    path: str
+    indexed: tuple[str, ...] = ()
+    expands: Mapping[str, str | None] = _NOTHING
+
+
+_MONEY = {"balance_transaction": "balance_transaction", "failure_balance_transaction": "balance_transaction"}
+
+KINDS: dict[str, KindOfObject] = {
+    "customer": KindOfObject(
+        "cus_", 14, "customers", ("email",),
+        {"default_source": None, "test_clock": None, "invoice_settings.default_payment_method": "payment_method"},
+    ),
+    "product": KindOfObject("prod_", 14, "products", (), {"default_price": "price"}),
+    "price": KindOfObject("price_1", 23, "prices", ("product",), {"product": "product"}),
+    "payment_method": KindOfObject("pm_1", 23, "payment_methods", ("customer",), {"customer": "customer"}),
+    "payment_intent": KindOfObject(
+        "pi_3", 23, "payment_intents", ("customer",),
+        {"customer": "customer", "payment_method": "payment_method", "latest_charge": "charge"},
+    ),
+    "charge": KindOfObject(
+        "ch_3", 23, "charges", ("customer", "payment_intent"),
+        {"customer": "customer", "payment_intent": "payment_intent", **_MONEY},
+    ),
+    "refund": KindOfObject(
+        "re_3", 23, "refunds", ("charge", "payment_intent"),
+        {"charge": "charge", "payment_intent": "payment_intent", **_MONEY},
+    ),
+    "dispute": KindOfObject(
+        "du_1", 23, "disputes", ("charge", "payment_intent"), {"charge": "charge", "payment_intent": "payment_intent"}
+    ),
+    "balance_transaction": KindOfObject("txn_3", 23, "balance_transactions", ("source", "_payout"), {"source": None}),
+    "payout": KindOfObject("po_1", 23, "payouts", (), _MONEY),
+    "event": KindOfObject("evt_1", 23, "events"),
+    "webhook_endpoint": KindOfObject("we_1", 23, "webhook_endpoints"),
+}  # fmt: skip
+
+
+def of(id_: str) -> str | None:
+    """The kind an id's prefix tells of, the longest prefix first; None for any other text."""
+    found = [(len(kind.prefix), name) for name, kind in KINDS.items() if kind.prefix and id_.startswith(kind.prefix)]
+    return max(found)[1] if found else None

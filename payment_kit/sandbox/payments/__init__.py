@@ -1,0 +1,1 @@
+"""Money in: intents, charges, refunds, disputes, payment methods."""

@@ -1,0 +1,1 @@
+"""What is sold, for how much, with which discounts and taxes."""

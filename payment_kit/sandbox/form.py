@@ -6,7 +6,7 @@ A *kind* is a function ``(raw, path) -> value`` that raises `ApiError` naming th
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from payment_kit.sandbox.errors import ApiError, invalid, missing, unknown
@@ -139,52 +139,78 @@ def decimal(raw: Any, path: str) -> str:
     return raw
 
 
-def one_of(*allowed: str) -> Kind:
+class OneOf(NamedTuple):
     """One of a closed set of words; "" unsets."""
 
-    def kind(raw: Any, path: str) -> str | None:
+    allowed: tuple[str, ...]
+
+    def __call__(self, raw: Any, path: str) -> str | None:
+        """The word."""
         if raw == "":
             return None
-        if raw not in allowed:
-            raise invalid(path, f"Invalid {path}: must be one of {', '.join(allowed)}")
+        if raw not in self.allowed:
+            raise invalid(path, f"Invalid {path}: must be one of {', '.join(self.allowed)}")
         return str(raw)
 
-    return kind
 
-
-def array(of: Kind) -> Kind:
+class Array(NamedTuple):
     """A list, sent as ``a[]=``, ``a[0]=``; "" empties it."""
 
-    def kind(raw: Any, path: str) -> list[Any]:
+    of: Kind
+
+    def __call__(self, raw: Any, path: str) -> list[Any]:
+        """The values in their order."""
         if raw == "":
             return []
         if not isinstance(raw, dict) or not all(name.isdigit() for name in raw):
             raise invalid(path, "Invalid array")
-        return [of(raw[name], f"{path}[{name}]") for name in sorted(raw, key=int)]
-
-    return kind
+        return [self.of(raw[name], f"{path}[{name}]") for name in sorted(raw, key=int)]
 
 
-def fields(kinds: Kinds, required: tuple[str, ...] = ()) -> Kind:
+class Fields(NamedTuple):
     """A hash with known fields; "" unsets it."""
 
-    def kind(raw: Any, path: str) -> dict[str, Any] | None:
+    kinds: Kinds
+    required: tuple[str, ...] = ()
+
+    def __call__(self, raw: Any, path: str) -> dict[str, Any] | None:
+        """The hash, its values converted."""
         if raw == "":
             return None
         if not isinstance(raw, dict):
             raise invalid(path, "Invalid object")
-        return read(kinds, raw, required, path)
+        return read(self.kinds, raw, self.required, path)
 
-    return kind
+
+class Either(NamedTuple):
+    """A plain value or a hash."""
+
+    simple: Kind
+    nested: Kind
+
+    def __call__(self, raw: Any, path: str) -> Any:
+        """What the fitting kind makes of it."""
+        return self.nested(raw, path) if isinstance(raw, dict) else self.simple(raw, path)
+
+
+def one_of(*allowed: str) -> Kind:
+    """One of a closed set of words; "" unsets."""
+    return OneOf(allowed)
+
+
+def array(of: Kind) -> Kind:
+    """A list of one kind."""
+    return Array(of)
+
+
+def fields(kinds: Kinds, required: tuple[str, ...] = ()) -> Kind:
+    """A hash with known fields; "" unsets it."""
+    return Fields(kinds, required)
 
 
 def either(simple: Kind, nested: Kind) -> Kind:
     """A plain value or a hash."""
-
-    def kind(raw: Any, path: str) -> Any:
-        return nested(raw, path) if isinstance(raw, dict) else simple(raw, path)
-
-    return kind
+    return Either(simple, nested)
 
 
 def metadata(raw: Any, path: str) -> dict[str, str] | None:

@@ -4,6 +4,8 @@ The statuses are those of docs.stripe.com/payments/paymentintents/lifecycle.
 The bank's part (what a charge does) stands in `charges`; this file is the machine of the statuses.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from payment_kit.sandbox import ids
@@ -46,12 +48,52 @@ def create_payment_intent(call: Call) -> Row:
         message = "You may only specify one of automatic_payment_methods and allowed_payment_method_types."
         raise invalid("allowed_payment_method_types", message)
     customer = call.referenced("customer", "customer")
-    row = _new(call, customer)
+    row = _row(call, params, _id(customer))
     method = _given_method(call, row)
     if method is not None:
         row |= {"payment_method": method["id"], "status": "requires_confirmation"}
     call.add(row, "payment_intent.created")
-    return confirm(call, row) if params.get("confirm") else row
+    return _confirm(call, row) if params.get("confirm") else row
+
+
+def new(
+    call: Call,
+    *,
+    amount: int,
+    currency: str,
+    customer: Row | str | None = None,
+    payment_method: Row | str | None = None,
+    setup_future_usage: str | None = None,
+    description: str | None = None,
+    metadata: dict[str, str] | None = None,
+    capture_method: str = "automatic",
+    off_session: bool = False,
+    private: Mapping[str, Any] = MappingProxyType({}),
+) -> Row:
+    """An unconfirmed intent that another part of the sandbox makes: `amount` in minor units, customer and method by row
+    or id.
+
+    `private` fields (``_invoice``, ``_session`` ...) stay on the row for those who listen to its events. `off_session`
+    is what `confirm` goes by when it is not told.
+    """
+    params = {
+        "amount": amount,
+        "automatic_payment_methods": {"enabled": False},
+        "capture_method": capture_method,
+        "currency": currency,
+        "description": description,
+        "metadata": metadata or {},
+        "setup_future_usage": setup_future_usage,
+    }
+    row = _row(call, params, _id(customer))
+    method = None if payment_method is None else methods.resolve(call, str(_id(payment_method)))
+    if method is not None:
+        row |= {"payment_method": method["id"], "status": "requires_confirmation"}
+    return call.add({**row, **private, "_off_session": off_session}, "payment_intent.created")
+
+
+def _id(named: Row | str | None) -> str | None:
+    return named["id"] if isinstance(named, dict) else named
 
 
 def check_amount(amount: int, currency: str) -> None:
@@ -63,8 +105,8 @@ def check_amount(amount: int, currency: str) -> None:
         raise invalid("amount", "Invalid amount: the last digit must be 0 in three-decimal currencies.")
 
 
-def _new(call: Call, customer: Row | None) -> Row:
-    params, id_ = call.params, call.new_id("payment_intent")
+def _row(call: Call, params: dict[str, Any], customer: str | None) -> Row:
+    id_ = call.new_id("payment_intent")
     types = _allowed(params)
     automatic = None
     if types is None:
@@ -88,7 +130,7 @@ def _new(call: Call, customer: Row | None) -> Row:
         "confirmation_method": params.get("confirmation_method") or "automatic",
         "created": call.now,
         "currency": params["currency"],
-        "customer": customer and customer["id"],
+        "customer": customer,
         "customer_account": None,
         "excluded_payment_method_types": None,
         "last_payment_error": None,
@@ -177,33 +219,55 @@ def confirm_payment_intent(call: Call) -> Row:
         changes["shipping"] = shipping(call.params["shipping"])
     if method is not None:
         changes["payment_method"] = method["id"]
-    return confirm(call, call.change(row, **changes))
+    return _confirm(call, call.change(row, **changes))
 
 
-def confirm(call: Call, intent: Row) -> Row:
-    """One attempt to pay: succeeds, is declined (402), or waits for the customer."""
+def _confirm(call: Call, intent: Row) -> Row:
     params = call.params
+    return confirm(
+        call,
+        intent,
+        off_session=params.get("off_session", False),
+        return_url=params.get("return_url"),
+        error_on_requires_action=params.get("error_on_requires_action", False),
+    )
+
+
+def confirm(
+    call: Call,
+    intent: Row,
+    *,
+    off_session: bool | None = None,
+    return_url: str | None = None,
+    error_on_requires_action: bool = False,
+) -> Row:
+    """One attempt to pay: succeeds, is declined (raises 402), or waits for the customer.
+
+    What a decline leaves behind is stored before it is raised, so a caller may catch it and go on with the fresh row.
+    """
+    if off_session is None:
+        off_session = intent.get("_off_session", False)
     if intent["payment_method"] is None:
         raise _unexpected(intent, _NO_METHOD)
     redirects = (intent["automatic_payment_methods"] or {}).get("allow_redirects") == "always"
-    if redirects and not params.get("return_url"):
+    if redirects and not return_url:
         raise ApiError(400, _NO_RETURN_URL, param="return_url")
     method = call.find("payment_method", intent["payment_method"])
     if method["_behaviour"] != "authenticate":
         return charges.attempt(call, intent, method)
-    if params.get("off_session"):
+    if off_session:
         return charges.attempt(call, intent, method, cards.AUTHENTICATION_REQUIRED)
-    if params.get("error_on_requires_action"):
+    if error_on_requires_action:
         raise charges.declined(call, intent, method, cards.AUTHENTICATION_REQUIRED, None)
     return call.change(
-        intent, "payment_intent.requires_action", status="requires_action", next_action=_next_action(call, intent)
+        intent, "payment_intent.requires_action", status="requires_action", next_action=_next_action(intent, return_url)
     )
 
 
-def _next_action(call: Call, intent: Row) -> Row:
-    if call.params.get("return_url"):
+def _next_action(intent: Row, return_url: str | None) -> Row:
+    if return_url:
         page = f"https://hooks.stripe.com/3d_secure_2/hosted?payment_intent={intent['id']}"
-        return {"redirect_to_url": {"return_url": call.params["return_url"], "url": page}, "type": "redirect_to_url"}
+        return {"redirect_to_url": {"return_url": return_url, "url": page}, "type": "redirect_to_url"}
     return {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
 
 

@@ -6,7 +6,8 @@ A *kind* is a function ``(raw, path) -> value`` that raises `ApiError` naming th
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl
 
 from payment_kit.sandbox.errors import ApiError, invalid, missing, unknown
@@ -139,7 +140,8 @@ def decimal(raw: Any, path: str) -> str:
     return raw
 
 
-class OneOf(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class OneOf:
     """One of a closed set of words; "" unsets."""
 
     allowed: tuple[str, ...]
@@ -153,7 +155,8 @@ class OneOf(NamedTuple):
         return str(raw)
 
 
-class Array(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Array:
     """A list, sent as ``a[]=``, ``a[0]=``; "" empties it."""
 
     of: Kind
@@ -167,7 +170,8 @@ class Array(NamedTuple):
         return [self.of(raw[name], f"{path}[{name}]") for name in sorted(raw, key=int)]
 
 
-class Fields(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Fields:
     """A hash with known fields; "" unsets it."""
 
     kinds: Kinds
@@ -182,7 +186,8 @@ class Fields(NamedTuple):
         return read(self.kinds, raw, self.required, path)
 
 
-class Either(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Either:
     """A plain value or a hash."""
 
     simple: Kind

@@ -13,6 +13,7 @@ import pytest
 from payment_kit.cli import main
 from payment_kit.config import Settings
 from payment_kit.sandbox import Sandbox, serve_until
+from tests.waiting import SECONDS_MAX
 
 Called = Callable[..., tuple[int, Any]]
 
@@ -50,10 +51,10 @@ def stripe_elsewhere() -> Iterator[Sandbox]:
     serving = serve_until(sandbox, "127.0.0.1", 0, stop, lambda _url: ready.set())
     thread = threading.Thread(target=loop.run_until_complete, args=(serving,))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(SECONDS_MAX)
     yield sandbox
     loop.call_soon_threadsafe(stop.set)
-    thread.join(10)
+    thread.join(SECONDS_MAX)
     loop.close()
 
 

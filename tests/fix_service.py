@@ -29,6 +29,7 @@ from payment_kit.v1.price_pb2_grpc import PriceServiceStub
 from payment_kit.v1.product_pb2_grpc import ProductServiceStub
 from payment_kit.v1.refund_pb2_grpc import RefundServiceStub
 from payment_kit.v1.webhook_pb2_grpc import WebhookServiceStub
+from tests.waiting import SECONDS_MAX
 
 if TYPE_CHECKING:
     # The asynchronous stubs are types only.
@@ -141,7 +142,7 @@ async def desk(pool: Pool, gateway: StripeGateway, sandbox: Sandbox) -> AsyncIte
     """A desk of the sandbox's account."""
     opened = open_desk(pool, gateway, account=sandbox.account_id, livemode=False)
     yield opened
-    assert await opened.writes.settle(10)
+    assert await opened.writes.settle(SECONDS_MAX)
 
 
 @pytest.fixture

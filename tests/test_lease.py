@@ -13,7 +13,7 @@ from payment_kit import lease
 
 with lease.use(pathlib.Path(sys.argv[1])):
     print("in use", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -36,6 +36,6 @@ def test_a_killed_user_does_not_count(tmp_path: Path) -> None:
         assert not lease.unused(path)
 
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
 
     assert lease.unused(path)

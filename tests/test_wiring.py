@@ -18,6 +18,7 @@ from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.inbox import Inbox
 from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import StripeGateway
+from tests.waiting import SECONDS_MAX, eventually
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ async def test_work_breaks_a_catch_up_off_when_it_is_told_to_stop(
     working = asyncio.create_task(wiring.work(kit, stop, catch_up=True))
     await began.wait()
     stop.set()
-    await asyncio.wait_for(working, 5)
+    await asyncio.wait_for(working, SECONDS_MAX)
 
 
 async def test_a_catch_up_that_fails_is_repeated(kit: wiring.Installation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +87,7 @@ async def test_a_catch_up_that_fails_is_repeated(kit: wiring.Installation, monke
     )
     stop = asyncio.Event()
     working = asyncio.create_task(wiring.work(hasty, stop, catch_up=True))
-    await asyncio.wait_for(again.wait(), 5)
+    await asyncio.wait_for(again.wait(), SECONDS_MAX)
     stop.set()
     await working
 
@@ -110,7 +111,7 @@ def test_users_who_start_at_once_share_one_sandbox_and_leave_none(clean_settings
     def use() -> None:
         with wiring.sandbox(settings) as access:
             found.append(access.base)
-            together.wait(30)
+            together.wait(SECONDS_MAX)
 
     users = [threading.Thread(target=use) for _ in range(3)]
     for user in users:
@@ -127,7 +128,7 @@ def test_an_address_whose_sandbox_died_and_whose_port_is_taken_is_not_believed(c
     files = wiring.SandboxFiles(clean_settings)
     files.home.mkdir()
     holder = (
-        "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1]); time.sleep(60)"
+        "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1]); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-u", "-c", holder], stdout=subprocess.PIPE) as other:
         try:
@@ -143,9 +144,9 @@ def test_an_address_whose_sandbox_died_and_whose_port_is_taken_is_not_believed(c
 
 def _gone(files: wiring.SandboxFiles) -> None:
     """Nobody serves any more, at the latest when the start mutex is free after the last user left."""
-    for _ in range(200):
+
+    def nobody() -> bool:
         with lease.exclusive(files.start):
-            if lease.unused(files.alive):
-                return
-        threading.Event().wait(0.05)
-    raise AssertionError("the sandbox outlived its users")
+            return lease.unused(files.alive)
+
+    eventually(nobody)

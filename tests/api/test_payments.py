@@ -22,6 +22,7 @@ from payment_kit.v1.payment_intent_pb2 import (
 from payment_kit.v1.refund_pb2 import CreateRefundRequest, GetRefundRequest, Refund
 
 from ..fix_service import Service, failure, new_id, running
+from ..waiting import SECONDS_MAX
 from . import calls
 
 
@@ -198,11 +199,11 @@ async def test_a_caller_whose_deadline_passes_is_told_the_outcome_when_it_asks_a
 
     monkeypatch.setattr(service.desk.gateway, "request", slow)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await service.payment_intents.CreatePaymentIntent(request, timeout=1)
+        await service.payment_intents.CreatePaymentIntent(request, timeout=5)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     assert answered.is_set()
     go_on.set()
-    assert await service.desk.writes.settle(10)
+    assert await service.desk.writes.settle(SECONDS_MAX)
 
     made = (await service.payment_intents.CreatePaymentIntent(request)).payment_intent
 

@@ -1,5 +1,6 @@
 """The server: loopback only, health, reflection, every method there, calm in trouble."""
 
+import asyncio
 import io
 import json
 import logging
@@ -29,7 +30,7 @@ from payment_kit.v1.customer_pb2 import CreateCustomerRequest, GetCustomerReques
 from payment_kit.v1.customer_pb2_grpc import CustomerServiceStub
 
 from ..fix_service import Service, failure, new_id
-from ..mirror.events import until
+from ..waiting import until
 from . import calls
 
 
@@ -129,9 +130,10 @@ async def test_after_a_stop_no_call_is_answered_and_health_says_so_before(servic
         health: Any = health_pb2_grpc.HealthStub(channel)
         watch = health.Watch(health_pb2.HealthCheckRequest(service="payment_kit.v1.CustomerService"))
         assert (await watch.read()).status == SERVING
-        await server.stop(0.2)
-
+        stopping = asyncio.create_task(server.stop(60))
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        watch.cancel()
+        await stopping
         with pytest.raises(grpc.aio.AioRpcError):
             await CustomerServiceStub(channel).GetCustomer(GetCustomerRequest(id="cus_1"), timeout=1)
 

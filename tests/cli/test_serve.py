@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +17,7 @@ import pytest
 
 from payment_kit import lease
 from payment_kit.wiring import SandboxFiles
-
-STOP_SECONDS = 12
+from tests.waiting import SECONDS_MAX, eventually
 
 
 @pytest.fixture
@@ -42,14 +40,7 @@ def _serve(environment: dict[str, str], *options: str) -> Iterator[tuple[subproc
 
 def _ends(process: subprocess.Popen[bytes]) -> int:
     process.send_signal(signal.SIGTERM)
-    return process.wait(STOP_SECONDS)
-
-
-def _until(condition: Any, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    return process.wait(SECONDS_MAX)
 
 
 def _status(environment: dict[str, str]) -> int:
@@ -62,9 +53,9 @@ def test_it_serves_and_ends_with_code_0_on_sigterm(environment: dict[str, str], 
     with _serve(environment) as (process, ready):
         with urlopen(f"http://127.0.0.1:{ready['webhook_port']}/healthz") as answer:
             assert answer.status == 200
-        socket.create_connection(("127.0.0.1", ready["grpc_port"]), 5).close()
+        socket.create_connection(("127.0.0.1", ready["grpc_port"])).close()
         assert _ends(process) == 0
-    _until(lambda: lease.unused(SandboxFiles(clean_settings).alive))
+    eventually(lambda: lease.unused(SandboxFiles(clean_settings).alive))
 
 
 def test_only_a_part_opens_only_its_port(environment: dict[str, str]) -> None:
@@ -106,7 +97,7 @@ def test_it_goes_on_when_every_connection_to_the_database_is_cut(environment: di
             [ready["account"]],
         )
         done = "select 1 from payment_kit.inbox where outcome is not null"
-        _until(lambda: own.execute(done).fetchall())
+        eventually(lambda: own.execute(done).fetchall())
         assert _ends(process) == 0
 
 
@@ -117,7 +108,7 @@ def test_a_sandbox_that_was_killed_is_started_again_where_it_was(
     with _serve(environment, "--no-catch-up") as (process, _):
         before = orjson.loads(files.address.read_bytes())
         os.kill(_holder(files.alive), signal.SIGKILL)
-        _until(lambda: lease.unused(files.alive))
+        eventually(lambda: lease.unused(files.alive))
         assert _status(environment) == 0
         assert orjson.loads(files.address.read_bytes()) == before
         assert _ends(process) == 0

@@ -25,9 +25,11 @@ def silent_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+def closed_port() -> Iterator[int]:
+    """A port nobody listens on, nor can begin to while the test runs."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
 
 
 def refusal(dsn: str) -> Problem:
@@ -118,7 +120,7 @@ async def test_a_connection_the_server_hung_up_is_replaced_unseen(pool: Pool, da
     async with pool.connection() as connection:
         doomed = connection.info.backend_pid
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as admin:
-        await admin.execute("select pg_terminate_backend(%s, 5000)", [doomed])
+        await admin.execute("select pg_terminate_backend(%s, 60000)", [doomed])
     async with pool.connection() as connection:
         row = await (await connection.execute("select pg_backend_pid()")).fetchone()
     assert row is not None

@@ -4,7 +4,7 @@ import random
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payment_kit.errors import UsageProblem
@@ -32,7 +32,7 @@ def test_an_object_that_has_not_arrived_is_pending_and_named(books: duckdb.DuckD
     assert "sync catch-up" in named[0].next_step
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5)
 @given(st.integers(0, 2**32))
 def test_a_tenth_of_everything_lost_is_pending(seed: int) -> None:
     rng = random.Random(seed)

@@ -4,7 +4,7 @@ import random
 from datetime import UTC, datetime
 
 import duckdb
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payment_kit.finance import Break, Check, Reconciliation, Status, parse_period, reconcile
@@ -26,7 +26,7 @@ def at(month: int, day: int, hour: int = 0) -> int:
     return int(datetime(2026, month, day, hour, tzinfo=UTC).timestamp())
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(SEEDS, st.sampled_from(["2026-07", "2026-08", "2026-Q3", "2026-07-10..2026-07-12", "2026-09-05..2026-09-05"]))
 def test_books_moved_as_stripe_moves_them_always_pass(seed: int, period: str) -> None:
     with into_duckdb(random_ledger(random.Random(seed))) as books:
@@ -35,7 +35,7 @@ def test_books_moved_as_stripe_moves_them_always_pass(seed: int, period: str) ->
     assert result.breaks == ()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 @given(SEEDS, st.sampled_from(["amount", "fee", "net"]), st.sampled_from([1, -1]), st.booleans())
 def test_one_unit_in_one_column_fails_and_names_the_transaction_and_its_payout(
     seed: int, column: str, by: int, raw_too: bool
@@ -55,7 +55,7 @@ def test_one_unit_in_one_column_fails_and_names_the_transaction_and_its_payout(
     assert {(one.balance_transaction, one.payout) for one in named} == {(chosen, payout)}
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(SEEDS, st.sampled_from([1, -1]))
 def test_a_change_that_hides_from_t1_breaks_the_payout_and_the_balance(seed: int, by: int) -> None:
     """Amount and net moved together, in the row and in the stored object: only the payout can tell."""

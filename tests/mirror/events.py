@@ -1,7 +1,5 @@
 """Small builders of Stripe events and states, so that a test shows only what it is about."""
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from payment_kit.mirror.normalise import event_states
@@ -42,10 +40,3 @@ def event(
 def state(payload: dict[str, Any], kind: str = "customer.updated", **fields: Any) -> State:
     """The state of the event's own object."""
     return event_states(event(payload, kind, **fields))[0]
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait for something that happens in another task, at most `seconds`."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is awaited sets no event of ours
-            await asyncio.sleep(0.01)

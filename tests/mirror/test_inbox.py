@@ -10,6 +10,7 @@ from payment_kit.database.connection import Pool
 from payment_kit.errors import Unavailable, UsageProblem
 from payment_kit.mirror.inbox import BATCH_MAX, CHANNEL, Inbox, envelope
 from tests.mirror.events import ACCOUNT, NOON, customer, event
+from tests.waiting import SECONDS_MAX
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ async def test_a_caller_who_goes_away_takes_nobody_along(
         return await insert(deliveries)
 
     monkeypatch.setattr(inbox, "_insert", slow)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS_MAX):
         tasks = [asyncio.create_task(inbox.store(envelope(_body(id=f"evt_{n}")), "webhook")) for n in range(5)]
         await began.wait()
         tasks[0].cancel()
@@ -149,7 +150,7 @@ async def test_storing_wakes_this_process_and_the_others(pool: Pool, inbox: Inbo
     async with pool.connection() as listening:
         await listening.execute(f"listen {CHANNEL}".encode())
         await inbox.store(envelope(_body()), "webhook")
-        heard = [notice.channel async for notice in listening.notifies(timeout=5, stop_after=1)]
+        heard = [notice.channel async for notice in listening.notifies(timeout=SECONDS_MAX, stop_after=1)]
         await listening.execute("unlisten *")
     assert (heard, inbox.arrived.is_set()) == ([CHANNEL], True)
 

@@ -13,6 +13,7 @@ from payment_kit.mirror.backfill import write_pages
 from payment_kit.mirror.settlement import itemise_payouts
 from payment_kit.stripe_gateway import Page
 from tests.mirror.events import ACCOUNT, NOON
+from tests.waiting import until_found
 
 PAYOUT = {
     "object": "payout",
@@ -52,9 +53,11 @@ async def test_itemising_beside_another_writer_of_the_same_rows_is_no_deadlock(
         await other.execute(lock, ["txn_a"])
         itemising = asyncio.create_task(itemise_payouts(_TwoPages(), pool, account))  # type: ignore[arg-type]
         blocked = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-        async with asyncio.timeout(10):
-            while not await (await watching.execute(blocked)).fetchall():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+
+        async def is_blocked() -> object:
+            return await (await watching.execute(blocked)).fetchall()
+
+        await until_found(is_blocked)
         await other.execute(lock, ["txn_b"])
         await other.commit()
     assert await itemising == 1

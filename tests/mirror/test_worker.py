@@ -14,7 +14,8 @@ from payment_kit.mirror import worker as worker_module
 from payment_kit.mirror.inbox import Inbox, envelope
 from payment_kit.mirror.worker import ATTEMPTS_MAX, Worker
 from payment_kit.stripe_gateway import Reply, StripeGateway
-from tests.mirror.events import NOON, customer, event, until
+from tests.mirror.events import NOON, customer, event
+from tests.waiting import SECONDS_MAX, until, until_found
 
 POISON = {"balance": "a lot"}
 
@@ -190,7 +191,7 @@ async def test_trouble_of_the_database_is_waited_for_and_blames_no_event(
     await _store(inbox, event(customer("a")))
     stop = asyncio.Event()
     running = asyncio.create_task(worker.run(stop))
-    await asyncio.wait_for(waits.wait(), 10)
+    await asyncio.wait_for(waits.wait(), SECONDS_MAX)
     assert await _rows(pool, "select outcome, attempts from payment_kit.inbox") == [(None, 0)]
     async with pool.connection() as connection:
         await connection.execute("alter table stripe.customers_away rename to customers")
@@ -253,7 +254,7 @@ async def test_an_event_of_a_connected_account_goes_to_its_rows(pool: Pool, inbo
 async def test_a_running_worker_wakes_when_something_arrives(
     pool: Pool, inbox: Inbox, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "POLL_SECONDS", 60.0)
+    monkeypatch.setattr(worker_module, "POLL_SECONDS", 600.0)
     stop = asyncio.Event()
     running = asyncio.create_task(worker.run(stop))
     await _store(inbox, event(customer("a")))
@@ -265,11 +266,13 @@ async def test_a_running_worker_wakes_when_something_arrives(
 async def test_a_worker_of_another_process_hears_of_it(
     pool: Pool, inbox: Inbox, gateway: StripeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "POLL_SECONDS", 60.0)
+    monkeypatch.setattr(worker_module, "POLL_SECONDS", 600.0)
     stop, other = asyncio.Event(), Worker(pool, gateway, inbox.account_id)
     running = asyncio.create_task(other.run(stop))
-    while not await _rows(pool, "select 1 from pg_stat_activity where query like 'listen%'"):  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    listening = (
+        "select 1 from pg_stat_activity where datname = current_database() and state = 'idle' and query like 'listen%'"
+    )
+    await until_found(lambda: _rows(pool, listening))
     await _store(inbox, event(customer("a")))
     await until(lambda: other.tally.finished > 0)
     stop.set()

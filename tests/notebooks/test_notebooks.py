@@ -62,6 +62,6 @@ def test_a_notebook_for_reading_shows_what_it_computed(name: str) -> None:
 def test_the_notebooks_for_reading_are_true() -> None:
     command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-p", "no:cacheprovider", "-c", "/dev/null"]
     command += ["--rootdir", str(FOLDER), "--nbval", "--nbval-current-env", "-q", str(FOLDER / "docs")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(FOLDER).parent, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(FOLDER).parent, timeout=200)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "passed" in done.stdout

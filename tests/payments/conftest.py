@@ -9,6 +9,7 @@ from payment_kit.payments.desk import Desk, open_desk
 from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import StripeGateway
 
+from ..waiting import SECONDS_MAX
 from .faulty import Faulty
 
 
@@ -23,4 +24,4 @@ async def faulty_desk(faulty: Faulty, pool: Pool, sandbox: Sandbox) -> AsyncIter
     yield desk
     for task in desk.writes._running:
         task.cancel()
-    await desk.writes.settle(5)
+    await desk.writes.settle(SECONDS_MAX)

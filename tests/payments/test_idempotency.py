@@ -14,6 +14,7 @@ from payment_kit.payments.payment_intents import Draft
 from payment_kit.sandbox import Sandbox
 
 from ..fix_service import new_id
+from ..waiting import SECONDS_MAX
 from .faulty import Faulty, create, execute, made, request
 
 
@@ -158,7 +159,7 @@ async def test_a_caller_who_leaves_after_stripe_was_asked_does_not_stop_the_writ
     with pytest.raises(asyncio.CancelledError):
         await call
 
-    assert await faulty_desk.writes.settle(10)
+    assert await faulty_desk.writes.settle(SECONDS_MAX)
 
     assert await execute(pool, "select state from payment_kit.requests") == [("done",)]
     assert (await create(desk, asked))["name"] == "Jo"
@@ -176,7 +177,7 @@ async def test_a_caller_who_leaves_before_stripe_is_asked_stops_the_write(
     call.cancel()
     faulty.hold_reads.set()
 
-    assert await faulty_desk.writes.settle(10)
+    assert await faulty_desk.writes.settle(SECONDS_MAX)
 
     assert next(iter(sandbox.store.rows("customer")))["metadata"] == {}
     # Released, not done: the same request can still be made.

@@ -23,6 +23,7 @@ from payment_kit.database.migrations import migrate
 from payment_kit.errors import Problem
 from payment_kit.runs import Progress, RunResult, run
 from tests.fix_books import Ledger, into_postgres
+from tests.waiting import SECONDS_MAX, eventually
 
 NB: Any = nbformat.v4
 NAME = "reconcile/payouts"
@@ -176,11 +177,11 @@ def test_the_kernel_is_not_told_stripe_s_secrets(tmp_path: Path, book: Path, mon
 
 
 def test_the_whole_run_is_bounded(tmp_path: Path, book: Path) -> None:
-    write(book, "own", "import time; time.sleep(60)")
+    write(book, "own", "import time; time.sleep(600)")
     begun = time.monotonic()
     with pytest.raises(Problem, match=r"took longer than 2 seconds"):
         run("own", {}, load(home=tmp_path / "home"), folder=book, seconds_max=2)
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 120
     assert kernels() == []
 
 
@@ -201,7 +202,7 @@ def test_no_kernel_outlives_an_interrupted_run(tmp_path: Path, book: Path, how: 
     write(
         book,
         "own",
-        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(__import__('os').getpid()))\nimport time; time.sleep(60)",
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(__import__('os').getpid()))\nimport time; time.sleep(600)",
     )
     program = textwrap.dedent(f"""
         from pathlib import Path
@@ -214,19 +215,10 @@ def test_no_kernel_outlives_an_interrupted_run(tmp_path: Path, book: Path, how: 
     """)
     started = subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
     try:
-        kernel = int(until(lambda: (tmp_path / "pid").read_text() if (tmp_path / "pid").exists() else "", 40))
+        kernel = int(eventually(lambda: (tmp_path / "pid").read_text() if (tmp_path / "pid").exists() else ""))
         os.killpg(started.pid, how)
-        assert started.wait(20) == (130 if how is signal.SIGINT else -signal.SIGKILL)
+        assert started.wait(SECONDS_MAX) == (130 if how is signal.SIGINT else -signal.SIGKILL)
     finally:
         started.kill()
         started.wait()
-    assert until(lambda: "gone" if not Path(f"/proc/{kernel}").exists() else "", 15) == "gone"
-
-
-def until(look: object, seconds: float) -> str:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():  # type: ignore[operator]
-            return str(found)
-        time.sleep(0.05)
-    raise TimeoutError
+    eventually(lambda: not Path(f"/proc/{kernel}").exists())

@@ -44,7 +44,7 @@ async def server(unused_tcp_port: int) -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def gateway(server: Server) -> AsyncIterator[StripeGateway]:
-    async with StripeGateway(KEY, base=server.url, retries=0, timeout_seconds=2, sleep=_no_wait) as gateway:
+    async with StripeGateway(KEY, base=server.url, retries=0, timeout_seconds=60, sleep=_no_wait) as gateway:
         yield gateway
 
 

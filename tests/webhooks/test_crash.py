@@ -17,6 +17,7 @@ from payment_kit.database.connection import Pool
 from payment_kit.mirror.signature import sign
 from payment_kit.webhooks.receiver import PATH
 from tests.mirror.events import NOON, customer, event
+from tests.waiting import until_found
 
 SECRET = "whsec_crash"
 CUSTOMERS, CHANGES = 20, 30
@@ -52,13 +53,14 @@ async def _deliver(session: aiohttp.ClientSession, url: str, bodies: list[bytes]
 
 
 async def _ready(session: aiohttp.ClientSession, url: str) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                async with session.get(url + "/healthz"):
-                    return
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.05)
+    async def answers() -> bool:
+        try:
+            async with session.get(url + "/healthz"):
+                return True
+        except aiohttp.ClientError:
+            return False
+
+    await until_found(answers)
 
 
 async def _rows(pool: Pool, query: str) -> list[tuple[Any, ...]]:
@@ -91,10 +93,15 @@ async def test_every_acknowledged_event_is_applied_exactly_once(
         assert acknowledged <= stored
         with _serving(database, unused_tcp_port):
             await _ready(session, url)
-            acknowledged |= await _deliver(session, url, bodies)
-            async with asyncio.timeout(30):
-                while await _rows(pool, "select 1 from payment_kit.inbox where outcome is null limit 1"):  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
-    assert acknowledged == {one["id"] for one in events}
+
+            async def all_acknowledged() -> bool:
+                acknowledged.update(await _deliver(session, url, bodies))
+                return acknowledged == {one["id"] for one in events}
+
+            async def all_applied() -> bool:
+                return not await _rows(pool, "select 1 from payment_kit.inbox where outcome is null limit 1")
+
+            await until_found(all_acknowledged)
+            await until_found(all_applied)
     assert await _rows(pool, "select distinct name from stripe.customers") == [(f"n{CHANGES - 1}",)]
     assert await _rows(pool, "select count(*) from payment_kit.versions") == [(len(events),)]

@@ -15,7 +15,8 @@ from payment_kit.mirror.inbox import Inbox
 from payment_kit.mirror.intake import Intake
 from payment_kit.mirror.signature import sign
 from payment_kit.webhooks.receiver import PATH, receiver
-from tests.mirror.events import ACCOUNT, NOON, customer, event, until
+from tests.mirror.events import ACCOUNT, NOON, customer, event
+from tests.waiting import until
 
 SECRET = "whsec_receiver"
 LIMIT = 4096

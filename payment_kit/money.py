@@ -13,10 +13,6 @@ ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xo
 THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
 
 
-class CurrencyMismatch(ValueError):
-    """Two amounts of different currencies met in one sum or comparison."""
-
-
 class Money(NamedTuple):
     """``minor`` units of ``currency`` (lower-case ISO 4217), e.g. ``Money(1999, "usd")`` is 19.99 USD."""
 
@@ -43,16 +39,6 @@ def to_decimal(minor: int, currency: str) -> Decimal:
 def format_minor(minor: int, currency: str) -> str:
     """``1234567, "usd"`` -> ``"12,345.67 USD"``; the sign stays in front."""
     return f"{to_decimal(minor, currency):,.{exponent(currency)}f} {currency.upper()}"
-
-
-def total(amounts: Iterable[Money], currency: str) -> Money:
-    """The sum of ``amounts``, all of which must be in ``currency``; raises `CurrencyMismatch` otherwise."""
-    result = 0
-    for amount in amounts:
-        if amount.currency != currency:
-            raise CurrencyMismatch(f"cannot add {amount.currency} to {currency}")
-        result += amount.minor
-    return Money(result, currency)
 
 
 def totals(amounts: Iterable[Money]) -> Mapping[str, Money]:

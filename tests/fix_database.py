@@ -11,12 +11,13 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from payment_kit.database.connection import Pool, open_pool, with_database
+from payment_kit.database.connection import Pool, open_pool
 from payment_kit.database.embedded import throwaway, wait_until_gone
 from payment_kit.database.migrations import migrate
 
@@ -77,6 +78,12 @@ def database_named(cluster: str, name: str, template: str) -> Iterator[str]:
         yield with_database(cluster, name)
     finally:
         _drop(cluster, sql.Identifier(name))
+
+
+def with_database(dsn: str, database: str) -> str:
+    """The same URL with another database."""
+    parts = urlsplit(dsn)
+    return urlunsplit(parts._replace(path=f"/{quote(database, safe='')}"))
 
 
 def _fresh(cluster: str, template: str) -> AbstractContextManager[str]:

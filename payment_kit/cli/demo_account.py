@@ -1,19 +1,17 @@
 """The demo with a Stripe account of your own: mirror it, report its last full month. Nothing is created in Stripe."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from payment_kit import wiring
 from payment_kit.cli.demo_report import AFTER_OWN, last_full_month, report
-from payment_kit.cli.screen import Report as ShowProgress
 from payment_kit.cli.screen import Screen
+from payment_kit.cli.sync import listed
 from payment_kit.config import Settings
 from payment_kit.database.connection import open_pool
 from payment_kit.database.migrations import migrate
 from payment_kit.mirror.accounts import identify
-from payment_kit.mirror.backfill import Progress
 from payment_kit.mirror.catch_up import catch_up
 
 POOL_CONNECTIONS = 6
@@ -38,15 +36,5 @@ async def _mirror(settings: Settings, dsn: str, screen: Screen) -> None:
             account = await identify(gateway, pool)
             screen.done("Stripe", f"{account.id}, {'live' if account.livemode else 'test'} mode")
             with screen.progress("Mirror", "objects") as advance:
-                found = await catch_up(gateway, pool, account, progress=_counting(advance))
+                found = await catch_up(gateway, pool, account, progress=listed(advance))
             screen.done("Events and settlement", f"{found.seen:,} events seen, {found.missing:,} missing")
-
-
-def _counting(advance: ShowProgress) -> Callable[[Progress], None]:
-    read: dict[str, int] = {}
-
-    def count(progress: Progress) -> None:
-        read[progress.stream] = progress.objects
-        advance(sum(read.values()), 0, progress.stream)
-
-    return count

@@ -33,7 +33,7 @@ def backfill_command(*, objects: tuple[str, ...], as_json: bool) -> None:
         async with wiring.installation(config.load()) as kit:
             with screen.progress("Backfill", "objects") as advance:
                 done = await backfill(
-                    kit.gateway, kit.pool, kit.account, objects=objects or None, progress=_counter(advance)
+                    kit.gateway, kit.pool, kit.account, objects=objects or None, progress=listed(advance)
                 )
             if not objects:
                 await pull_settlement(kit.gateway, kit.pool, kit.account)
@@ -68,7 +68,7 @@ def catch_up_command(*, as_json: bool) -> None:
                     kit.gateway,
                     kit.pool,
                     kit.account,
-                    progress=_counter(advance),
+                    progress=listed(advance),
                     seen_so_far=lambda seen: advance(seen, 0, "events compared"),
                 )
         return {
@@ -130,12 +130,12 @@ def _through(stream: Stream | None) -> str:
     return through.strftime("%Y-%m-%d %H:%M:%S") if through else "—"
 
 
-def _counter(advance: Report) -> Callable[[Progress], None]:
-    """Adds up what all streams have listed so far."""
-    listed: dict[str, int] = {}
+def listed(advance: Report) -> Callable[[Progress], None]:
+    """Shows what all streams have listed so far, added up."""
+    objects: dict[str, int] = {}
 
     def report(progress: Progress) -> None:
-        listed[progress.stream] = progress.objects
-        advance(sum(listed.values()), 0, progress.stream)
+        objects[progress.stream] = progress.objects
+        advance(sum(objects.values()), 0, progress.stream)
 
     return report

@@ -9,7 +9,6 @@ import select
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import orjson
 import psycopg
@@ -115,12 +114,6 @@ def problem(error: Exception, dsn: str) -> Problem | None:
         if sign in text:
             return Unavailable("DATABASE_UNREACHABLE", what.format(place=place, user=user, database=database))
     return Unavailable("DATABASE_UNREACHABLE", f"PostgreSQL at {place} did not answer: {_first_line(text, dsn)}.")
-
-
-def with_database(dsn: str, database: str) -> str:
-    """The same URL with another database, e.g. for tests and for creating one."""
-    parts = urlsplit(dsn)
-    return urlunsplit(parts._replace(path=f"/{quote(database, safe='')}"))
 
 
 # libpq's and the server's words -> ours, the first that occurs wins. The server's follow lc_messages, so another

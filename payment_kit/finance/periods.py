@@ -1,7 +1,7 @@
 """Accounting periods: what people write, and the half-open interval in UTC it stands for."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from payment_kit.errors import UsageProblem
@@ -18,11 +18,6 @@ class Period(NamedTuple):
     label: str
     start: datetime
     end: datetime
-
-    @property
-    def last_day(self) -> date:
-        """The last day that belongs to the period."""
-        return (self.end - timedelta(microseconds=1)).date()
 
 
 def parse_period(text: str) -> Period:

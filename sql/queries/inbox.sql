@@ -112,12 +112,6 @@ set
 where account_id = %(account_id)s::text and event_id = %(event_id)s::text and outcome is null
 returning outcome;
 
--- name: inbox.next_due
--- Seconds until the next waiting event is due; null when nothing waits.
-select extract(epoch from min(available_at) - now())::double precision
-from payment_kit.inbox
-where outcome is null;
-
 -- name: inbox.lag
 -- How many events wait or are dead, and for how many seconds the oldest has waited.
 select

@@ -11,8 +11,9 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
 from payment_kit.database import connection as connections
-from payment_kit.database.connection import Pool, connect, connect_async, open_pool, problem, translated, with_database
+from payment_kit.database.connection import Pool, connect, connect_async, open_pool, problem, translated
 from payment_kit.errors import Problem, UsageProblem
+from tests.fix_database import with_database
 
 PASSWORD = "hunter2-and-more"
 

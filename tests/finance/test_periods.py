@@ -1,6 +1,6 @@
 """Periods: what people may write, and the interval it stands for."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -28,10 +28,6 @@ def _day(text: str) -> datetime:
 def test_a_period_is_the_half_open_interval_it_names(text: str, start: str, end: str) -> None:
     period = parse_period(text)
     assert (period.label, period.start, period.end) == (text, _day(start), _day(end))
-
-
-def test_the_last_day_belongs_to_the_period() -> None:
-    assert parse_period("2026-08").last_day == date(2026, 8, 31)
 
 
 @pytest.mark.parametrize(

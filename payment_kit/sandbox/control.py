@@ -72,7 +72,7 @@ def _read(door: "Door", parts: list[str], query: dict[str, list[str]]) -> "Answe
     match parts:
         case ["stats"]:
             counts = {kind: sum("deleted" not in row for row in store.rows(kind)) for kind in KINDS}
-            delivery = {**door.delivery.counts, "waiting": door.delivery.waiting}
+            delivery = {**door.delivery.counts, "retrying": door.delivery.parked, "waiting": door.delivery.waiting}
             account = ids.account(store.meta["account_seed"])
             return _ok(
                 {

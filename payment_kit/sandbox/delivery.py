@@ -5,18 +5,17 @@ What happens to a delivery follows from the plan's seed and the event's id, what
 """
 
 import asyncio
-import hmac
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from heapq import heappop, heappush
-from typing import Any
+from heapq import heapify, heappop, heappush
 
 import aiohttp
-import orjson
 
-from payment_kit.sandbox import ids
-from payment_kit.sandbox.call import public
+from payment_kit.sandbox import ids, signing
+from payment_kit.sandbox.balance.settlement import DAY
+from payment_kit.sandbox.deliveries import EXCERPT_BYTES_MAX, Attempt, Entry, Log
+from payment_kit.sandbox.plan import Plan
 from payment_kit.sandbox.store import Row, Store
 
 COUNTERS = (
@@ -27,59 +26,28 @@ COUNTERS = (
     "delayed",
     "reordered",
     "dropped",
+    "missigned",
+    "forged_accepted",
+    "collected",
     "failed_attempts",
     "given_up",
+    "endpoints_disabled",
 )
 WAITING_MAX = 100_000
-DELAY_SECONDS_MAX = 60.0
-REORDER_WINDOW_MAX = 100
 REORDER_HOLD_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Shares in 0..1 of the deliveries that meet a fault, and how failures are retried (wall-clock seconds)."""
-
-    duplicate: float = 0.0
-    delay: float = 0.0
-    delay_seconds: float = 2.0
-    reorder: float = 0.0
-    reorder_window: int = 5
-    drop: float = 0.0
-    seed: int = 1
-    concurrency: int = 8
-    timeout_seconds: float = 10.0
-    retry_first_seconds: float = 0.1
-    retry_max_seconds: float = 2.0
-    give_up_after_seconds: float = 300.0
-
-    @classmethod
-    def read(cls, values: dict[str, Any]) -> "Plan":
-        """A checked plan; raises ValueError naming the field."""
-        known = asdict(cls())
-        for name, value in values.items():
-            if name not in known:
-                raise ValueError(f"unknown field {name}; known are {', '.join(known)}")
-            if isinstance(value, bool) or not isinstance(value, int if isinstance(known[name], int) else (int, float)):
-                raise ValueError(f"{name} must be a number")
-        plan = cls(**values)
-        shares = (plan.duplicate, plan.delay, plan.reorder, plan.drop)
-        if not all(0 <= share <= 1 for share in shares):
-            raise ValueError("duplicate, delay, reorder and drop are shares between 0 and 1")
-        if not (0 <= plan.delay_seconds <= DELAY_SECONDS_MAX and 1 <= plan.reorder_window <= REORDER_WINDOW_MAX):
-            raise ValueError(f"delay_seconds is at most {DELAY_SECONDS_MAX}, reorder_window 1 to {REORDER_WINDOW_MAX}")
-        if not (1 <= plan.concurrency <= 64 and plan.timeout_seconds > 0 and plan.retry_first_seconds > 0):
-            raise ValueError("concurrency is 1 to 64; timeout_seconds and retry_first_seconds are positive")
-        return plan
+# Stripe promises "up to three days with an exponential back off" (docs.stripe.com/webhooks#retries) and publishes no
+# intervals; these are what receivers see: seconds after the attempt before.
+STRIPE_RETRIES = (300, 1800, 7200, 18_000, 36_000, *[43_200] * 4)
 
 
 @dataclass
 class Sending:
-    """One copy of one delivery on its way."""
+    """One copy of one delivery on its way; `due` is when, by the account's clock, this attempt was to be made."""
 
     key: str
     copy: bool = False
     attempts: int = 0
+    due: int = 0
     first_at: float = 0.0
     swapped: bool = False
 
@@ -89,17 +57,20 @@ class Delivery:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.plan = Plan.read(store.meta["plan"])
-        self.counts: dict[str, int] = {name: store.meta["counts"].get(name, 0) for name in COUNTERS}
+        self.log = Log()
         self._generation = 0
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
-        self._clear()
+        self._load()
 
-    def _clear(self) -> None:
+    def _load(self) -> None:
+        meta = self.store.meta
+        self.plan = Plan.read(meta["plan"])
+        self.counts: dict[str, int] = {name: meta["counts"].get(name, 0) for name in COUNTERS}
         self._queue: list[tuple[float, int, Sending]] = []
         self._held: list[tuple[int, float, Sending]] = []
+        self._parked: list[tuple[int, int, Sending]] = []
         self._sequence = 0
         self._flying = 0
         self._dispatched = 0
@@ -107,8 +78,13 @@ class Delivery:
 
     @property
     def waiting(self) -> int:
-        """Deliveries and copies that are not settled."""
+        """Deliveries and copies that are not settled and need no clock to be advanced."""
         return len(self._queue) + len(self._held) + self._flying
+
+    @property
+    def parked(self) -> int:
+        """Deliveries whose next attempt falls due when the account's clock is advanced."""
+        return len(self._parked)
 
     def set_plan(self, plan: Plan) -> None:
         """Meet deliveries made from now on with `plan`."""
@@ -116,24 +92,44 @@ class Delivery:
         self.store.set_meta(plan=asdict(plan))
         self.store.commit()
 
-    def add(self, keys: Iterable[str]) -> None:
-        """Take over deliveries the store owes, each as the fault plan has it."""
-        now, plan = time.monotonic(), self.plan
+    def add(self, keys: Iterable[str] = ()) -> None:
+        """Take over deliveries the store owes, each as the fault plan has it, and what the clock has made due."""
         for key in keys:
             self.counts["events"] += 1
-            if self._hit("drop", key, plan.drop):
-                self.counts["dropped"] += 1
-                self.store.delivered(key, self.counts)
-                continue
-            at = now
-            if self._hit("delay", key, plan.delay):
-                self.counts["delayed"] += 1
-                at += plan.delay_seconds * ids.share(plan.seed, "delay for", key)
-            self._put(Sending(key), at)
-            if self._hit("duplicate", key, plan.duplicate):
-                self.counts["duplicated"] += 1
-                self._put(Sending(key, copy=True), at + plan.delay_seconds * ids.share(plan.seed, "copy after", key))
+            self._take_over(key)
+        self._release_parked()
         self._wake.set()
+
+    def _take_over(self, key: str) -> None:
+        now, plan = time.monotonic(), self.plan
+        event, endpoint = self._ends(key)
+        if event is None or endpoint is None:
+            self.store.delivered(key, self.counts)
+            return
+        self.log.open(key, event, endpoint)
+        if plan.collect:
+            self.counts["collected"] += 1
+            self.store.delivered(key, self.counts)
+            self.log.settle(key, "collected")
+            return
+        if self._hit("drop", key, plan.drop):
+            self.counts["dropped"] += 1
+            self.store.give_up(key, self.counts)
+            self.log.settle(key, "lost")
+            return
+        due = min(event["created"], self.store.now)
+        if self._hit("delay", key, plan.delay):
+            self.counts["delayed"] += 1
+            now += plan.delay_seconds * ids.share(plan.seed, "delay for", key)
+        self._put(Sending(key, due=due), now)
+        if self._hit("duplicate", key, plan.duplicate):
+            self.counts["duplicated"] += 1
+            later = plan.delay_seconds * ids.share(plan.seed, "copy after", key)
+            self._put(Sending(key, copy=True, due=due), now + later)
+
+    def _ends(self, key: str) -> tuple[Row | None, Row | None]:
+        event_id, endpoint_id = key.split("|")
+        return self.store.anywhere("event", event_id), self.store.get("webhook_endpoint", endpoint_id)
 
     def _hit(self, fault: str, key: str, share: float) -> bool:
         return share > 0 and ids.share(self.plan.seed, fault, key) < share
@@ -142,14 +138,35 @@ class Delivery:
         self._sequence += 1
         heappush(self._queue, (at, self._sequence, sending))
 
+    def _park(self, sending: Sending) -> None:
+        self._sequence += 1
+        heappush(self._parked, (sending.due, self._sequence, sending))
+
+    def _release_parked(self) -> None:
+        while self._parked and self._parked[0][0] <= self.store.now:
+            self._put(heappop(self._parked)[2], 0.0)
+
     async def start(self) -> None:
         """Begin to send, first what a former process left owed."""
         self._wake = asyncio.Event()
-        queued = {sending.key for _, _, sending in self._queue}
-        for key in self.store.waiting:
-            if key not in queued:
-                self._put(Sending(key), 0.0)
+        self._requeue()
         self._task = asyncio.create_task(self._run())
+
+    def _requeue(self) -> None:
+        queued = {sending.key for _, _, sending in (*self._queue, *self._parked)}
+        for key, later in list(self.store.waiting.items()):
+            event, endpoint = self._ends(key)
+            if key in queued or event is None or endpoint is None:
+                continue
+            entry = self.log.open(key, event, endpoint)
+            if later is None:
+                self._put(Sending(key, due=min(event["created"], self.store.now)), 0.0)
+            elif later[1] is None:
+                entry.status = "failed"
+            else:
+                entry.next_attempt = later[1]
+                self._park(Sending(key, attempts=later[0], due=later[1]))
+        self._release_parked()
 
     async def stop(self) -> None:
         """Stop sending; what is not acknowledged stays owed."""
@@ -159,11 +176,13 @@ class Delivery:
             self._task = None
 
     def reset(self) -> None:
-        """Forget everything that was owed, and the counters; what is on its way no longer counts."""
-        self.plan = Plan.read(self.store.meta["plan"])
-        self.counts = dict.fromkeys(COUNTERS, 0)
+        """Go on from the store as it is now (empty, or restored): what is on its way no longer counts."""
         self._generation += 1
-        self._clear()
+        self.log.clear()
+        self._load()
+        self._requeue()
+        self._wake.set()
+        self._settled.set()
 
     async def flush(self, timeout_seconds: float) -> bool:
         """Wait until nothing is waiting; False when that took too long."""
@@ -173,9 +192,21 @@ class Delivery:
             await _within(self._settled, left)
         return not self.waiting
 
+    async def replay(self, event: Row, endpoint: Row) -> Entry:
+        """Send an event to an endpoint once, now, without faults; the delivery with this attempt."""
+        key, generation = f"{event['id']}|{endpoint['id']}", self._generation
+        entry = self.log.open(key, event, endpoint)
+        async with aiohttp.ClientSession() as session:
+            attempt = await self._attempt(session, event, endpoint, number=len(entry.attempts) + 1, at=self.store.now)
+        entry.attempts.append(attempt)
+        if attempt.outcome == "acknowledged" and generation == self._generation:
+            self._parked = [parked for parked in self._parked if parked[2].key != key]
+            heapify(self._parked)
+            self._acknowledged(key, endpoint)
+        return entry
+
     async def _run(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=self.plan.timeout_seconds)
-        async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as group:
+        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
             while True:
                 self._release_held()
                 sending = self._next()
@@ -221,45 +252,116 @@ class Delivery:
 
     async def _send(self, session: aiohttp.ClientSession, sending: Sending) -> None:
         generation = self._generation
-        event_id, endpoint_id = sending.key.split("|")
-        event, endpoint = self.store.get("event", event_id), self.store.get("webhook_endpoint", endpoint_id)
-        outcome = "gone"
-        if event is not None and endpoint is not None and "deleted" not in endpoint:
+        event, endpoint = self._ends(sending.key)
+        attempt = None
+        if event is not None and endpoint is not None and endpoint.get("status") == "enabled":
             self.counts["sent"] += 1
             sending.first_at = sending.first_at or time.monotonic()
-            outcome = await self._post(session, event, endpoint)
+            sending.attempts += 1
+            fault = self._fault(sending)
+            attempt = await self._attempt(
+                session, event, endpoint, number=sending.attempts, at=sending.due, fault=fault
+            )
         if generation != self._generation:
             return
         self._flying -= 1
-        self._settle(sending, endpoint_id, outcome)
+        self._settle(sending, attempt)
         self._wake.set()
         self._settled.set()
 
-    async def _post(self, session: aiohttp.ClientSession, event: Row, endpoint: Row) -> str:
-        body = orjson.dumps(public(event))
-        headers = {
-            "Content-Type": "application/json; charset=utf-8",
-            "Stripe-Signature": signature(body, endpoint["_secret"], int(time.time())),
-            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-        }
-        try:
-            async with session.post(endpoint["url"], data=body, headers=headers, allow_redirects=False) as response:
-                return "acknowledged" if 200 <= response.status < 300 else "refused"
-        except (aiohttp.ClientError, OSError, ValueError, TimeoutError):
-            return "unreachable"
+    def _fault(self, sending: Sending) -> str | None:
+        name = f"{sending.key}{sending.copy}{sending.attempts}"
+        for fault, share in (("wrong_secret", self.plan.wrong_secret), ("old_timestamp", self.plan.old_timestamp)):
+            if self._hit(fault, name, share):
+                self.counts["missigned"] += 1
+                return fault
+        return None
 
-    def _settle(self, sending: Sending, endpoint_id: str, outcome: str) -> None:
-        if outcome in ("acknowledged", "gone"):
-            self._paused.pop(endpoint_id, None)
-            self.counts["acknowledged"] += outcome == "acknowledged"
-            self.store.delivered(sending.key, self.counts)
+    async def _attempt(
+        self,
+        session: aiohttp.ClientSession,
+        event: Row,
+        endpoint: Row,
+        *,
+        number: int,
+        at: int,
+        fault: str | None = None,
+    ) -> Attempt:
+        body = signing.body_of(event, endpoint["api_version"])
+        secrets = signing.secrets_of(endpoint, self.store.now)
+        attempt = Attempt(number, at, signing.signature(body, secrets, int(time.time()), fault), fault)
+        started = time.monotonic()
+        timeout = aiohttp.ClientTimeout(total=self.plan.timeout_seconds)
+        try:
+            async with session.post(
+                endpoint["url"],
+                data=body,
+                headers=signing.headers_of(attempt.signature),
+                allow_redirects=False,
+                timeout=timeout,
+            ) as response:
+                attempt.status_code = response.status
+                attempt.response = (await response.content.read(EXCERPT_BYTES_MAX)).decode(errors="replace")
+        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+            attempt.error = f"{type(error).__name__}: {error}"[:EXCERPT_BYTES_MAX]
+        attempt.seconds = round(time.monotonic() - started, 3)
+        return attempt
+
+    def _settle(self, sending: Sending, attempt: Attempt | None) -> None:
+        key = sending.key
+        endpoint = self._ends(key)[1]
+        if attempt is None or endpoint is None or "deleted" in endpoint:
+            self.store.delivered(key, self.counts)
+            self.log.settle(key, "canceled")
+            return
+        entry = self.log.get(key)
+        if entry is not None:
+            entry.attempts.append(attempt)
+        if attempt.outcome == "acknowledged":
+            self._paused.pop(endpoint["id"], None)
+            self.counts["acknowledged"] += 1
+            self.counts["forged_accepted"] += attempt.fault is not None
+            self._acknowledged(key, endpoint)
             return
         self.counts["failed_attempts"] += 1
+        if self.plan.retry == "stripe":
+            self._retry_as_stripe(sending, endpoint)
+        else:
+            self._retry(sending, endpoint["id"], attempt.outcome)
+
+    def _acknowledged(self, key: str, endpoint: Row) -> None:
+        self.store.delivered(key, self.counts)
+        self.log.settle(key, "delivered")
+        if endpoint.get("_failing_since") is not None:
+            self.store.put({**endpoint, "_failing_since": None})
+            self.store.commit()
+
+    def _retry_as_stripe(self, sending: Sending, endpoint: Row) -> None:
+        """The next attempt on the account's clock; the endpoint is disabled when it only failed for days."""
+        if sending.copy:
+            return
+        since = min(endpoint.get("_failing_since") or sending.due, sending.due)
+        changed = {**endpoint, "_failing_since": since}
+        if sending.due - since >= self.plan.disable_after_days * DAY:
+            self.counts["endpoints_disabled"] += 1
+            changed["status"] = "disabled"
+        if changed != endpoint:
+            self.store.put(changed)
+            self.store.commit()
+        if sending.attempts > len(STRIPE_RETRIES):
+            self._give_up(sending.key)
+            return
+        sending.due += STRIPE_RETRIES[sending.attempts - 1]
+        self.store.postpone(sending.key, sending.attempts, sending.due, self.counts)
+        self.log.settle(sending.key, "pending", sending.due)
+        self._park(sending)
+        self._release_parked()
+
+    def _retry(self, sending: Sending, endpoint_id: str, outcome: str) -> None:
+        """The next attempt in a moment of the machine's clock."""
         now, plan = time.monotonic(), self.plan
-        sending.attempts += 1
         if now - sending.first_at > plan.give_up_after_seconds:
-            self.counts["given_up"] += 1
-            self.store.delivered(sending.key, self.counts)
+            self._give_up(sending.key)
             return
         wait = min(plan.retry_first_seconds * 2 ** min(sending.attempts - 1, 20), plan.retry_max_seconds)
         if outcome == "unreachable":
@@ -271,11 +373,10 @@ class Delivery:
             wait = 0.0
         self._put(sending, now + wait)
 
-
-def signature(body: bytes, secret: str, timestamp: int) -> str:
-    """The ``Stripe-Signature`` header of a body (docs.stripe.com/webhooks#verify-manually)."""
-    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, "sha256").hexdigest()
-    return f"t={timestamp},v1={digest}"
+    def _give_up(self, key: str) -> None:
+        self.counts["given_up"] += 1
+        self.store.give_up(key, self.counts)
+        self.log.settle(key, "failed")
 
 
 async def _within(event: asyncio.Event, seconds: float) -> None:

@@ -107,7 +107,8 @@ class Store:
         self.unpaid: dict[str, dict[str, None]] = {}
         self.agendas: dict[str | None, list[tuple[int, str, str]]] = {}
         self.idempotency: dict[str, dict[str, Any]] = {}
-        self.waiting: dict[str, None] = {}
+        # delivery -> None (owed now), or (attempts made, unix seconds of the next; None: given up, never received)
+        self.waiting: dict[str, tuple[int, int | None] | None] = {}
         self._undo: list[tuple[str, str, Row | None]] = []
         self._new_answers: list[dict[str, Any]] = []
         self.new_deliveries: list[str] = []
@@ -121,6 +122,10 @@ class Store:
     def get(self, kind: str, id_: str) -> Row | None:
         """The current row, a tombstone included."""
         return self.tables[kind].rows.get(id_)
+
+    def anywhere(self, kind: str, id_: str) -> Row | None:
+        """The current row of this account or of one connected to it."""
+        return self.get(kind, id_)
 
     def rows(self, kind: str) -> Iterator[Row]:
         """All rows of a kind, oldest first, tombstones included."""
@@ -149,9 +154,20 @@ class Store:
         self.new_deliveries.append(key)
 
     def delivered(self, key: str, counts: dict[str, int]) -> None:
-        """A delivery is settled: acknowledged, dropped or given up; `counts` are the delivery counters now."""
-        if self.waiting.pop(key, 0) is None:
+        """A delivery is settled; `counts` are the delivery counters now."""
+        if key in self.waiting:
+            del self.waiting[key]
             self.journal.write({"settled": key, "counts": counts})
+
+    def postpone(self, key: str, attempts: int, at: int | None, counts: dict[str, int]) -> None:
+        """A delivery failed and is tried again when the account's clock says `at`; with None it never is."""
+        if key in self.waiting:
+            self.waiting[key] = (attempts, at)
+            self.journal.write({"later": [key, attempts, at], "counts": counts})
+
+    def give_up(self, key: str, counts: dict[str, int]) -> None:
+        """A delivery was never received and never will be: its event goes on counting it as pending, as Stripe's."""
+        self.postpone(key, 0, None, counts)
 
     def commit(self) -> list[str]:
         """Write the unit as one journal line; returns the deliveries that are owed from now on."""
@@ -237,6 +253,10 @@ class Store:
         self.waiting.update(dict.fromkeys(record.get("owed", ())))
         if "settled" in record:
             self.waiting.pop(record["settled"], None)
+        if "later" in record:
+            key, attempts, at = record["later"]
+            self.waiting[key] = (attempts, at)
+        if "counts" in record:
             self.meta["counts"] = record["counts"]
 
     def _snapshot(self) -> Iterator[dict[str, Any]]:
@@ -248,3 +268,6 @@ class Store:
             yield {"answers": [{"key": key, **answer}]}
         if self.waiting:
             yield {"owed": list(self.waiting)}
+        for key, later in self.waiting.items():
+            if later is not None:
+                yield {"later": [key, *later]}

@@ -1,9 +1,9 @@
-"""Webhook endpoints: where events are sent, and the secret each delivery is signed with."""
+"""Webhook endpoints: where events are sent, in which shape, and the secret each delivery is signed with."""
 
 import re
 from typing import Any
 
-from payment_kit.sandbox import ids
+from payment_kit.sandbox import event_types, ids
 from payment_kit.sandbox.call import API_VERSION, Call
 from payment_kit.sandbox.endpoint import EXPAND, META, PAGE, Endpoint, get, listed
 from payment_kit.sandbox.errors import invalid
@@ -12,7 +12,8 @@ from payment_kit.sandbox.parts import merged
 from payment_kit.sandbox.store import Row
 
 ENDPOINTS_MAX = 16  # docs.stripe.com/webhooks: "up to 16 webhook endpoints"
-_EVENT_TYPE = re.compile(r"\*|[a-z0-9_]+(\.[a-z0-9_]+)+")
+ROLL_SECONDS_MAX = 86_400  # docs.stripe.com/webhooks#roll-endpoint-secrets: "up to 24 hours"
+_VERSION = re.compile(r"20[1-9][0-9]-[01][0-9]-[0-3][0-9](\.[a-z]+)?")
 
 
 def create_endpoint(call: Call) -> Row:
@@ -20,14 +21,15 @@ def create_endpoint(call: Call) -> Row:
     params = call.params
     if sum("deleted" not in row for row in call.store.rows("webhook_endpoint")) >= ENDPOINTS_MAX:
         raise invalid("url", f"You have reached the maximum of {ENDPOINTS_MAX} webhook endpoints.")
-    if params.get("api_version") not in (None, API_VERSION):
-        raise invalid("api_version", f"The sandbox renders events as of {API_VERSION} only.")
+    version = params.get("api_version")
+    if version is not None and not (_VERSION.fullmatch(version) and version[:10] <= API_VERSION[:10]):
+        raise invalid("api_version", f"Invalid API version: {version}. The newest is {API_VERSION}.")
     id_ = call.new_id("webhook_endpoint")
-    secret = "whsec_" + ids.text(32, "secret", call.store.meta["account_seed"], id_)
+    secret = _secret(call, id_, 0)
     row: Row = {
         "id": id_,
         "object": "webhook_endpoint",
-        "api_version": API_VERSION,
+        "api_version": version,
         "application": None,
         "created": call.now,
         "description": params.get("description"),
@@ -36,6 +38,9 @@ def create_endpoint(call: Call) -> Row:
         "metadata": merged({}, params),
         "status": "enabled",
         "url": params["url"],
+        "_connect": params.get("connect", False),
+        "_failing_since": None,
+        "_rolls": 0,
         "_secret": secret,
     }
     return {**call.add(row), "secret": secret}
@@ -48,7 +53,7 @@ def update_endpoint(call: Call) -> Row:
     if "enabled_events" in params:
         changes["enabled_events"] = _checked(params["enabled_events"])
     if "disabled" in params:
-        changes["status"] = "disabled" if params["disabled"] else "enabled"
+        changes |= {"status": "disabled" if params["disabled"] else "enabled", "_failing_since": None}
     return call.change(row, **changes, metadata=merged(row, params))
 
 
@@ -58,17 +63,37 @@ def delete_endpoint(call: Call) -> Row:
     return call.add({"id": row["id"], "object": "webhook_endpoint", "deleted": True})
 
 
+def roll_secret(call: Call, keep_old_seconds: int) -> Row:
+    """A new secret, as the dashboard's "Roll secret" gives it; both sign until the old one expires."""
+    row = call.find("webhook_endpoint", call.path[0])
+    rolls = row["_rolls"] + 1
+    secret = _secret(call, row["id"], rolls)
+    old = {"_old_secret": row["_secret"], "_old_secret_until": call.now + keep_old_seconds}
+    return {**call.change(row, _secret=secret, _rolls=rolls, **old), "secret": secret}
+
+
+def _secret(call: Call, id_: str, rolls: int) -> str:
+    return "whsec_" + ids.text(32, "secret", call.store.meta["account_seed"], id_, *([rolls] if rolls else []))
+
+
 def _checked(types: list[str | None]) -> list[str]:
     if not types:
         raise invalid("enabled_events", "Specify at least one event type, or '*' for all.", "parameter_invalid_empty")
-    for type_ in types:
-        if type_ is None or not _EVENT_TYPE.fullmatch(type_):
-            raise invalid("enabled_events", f"Invalid event type: {type_}")
+    for at, type_ in enumerate(types):
+        if type_ is None or not event_types.known(type_):
+            raise invalid(f"enabled_events[{at}]", f"Invalid enabled_events[{at}]: there are no events of type {type_}")
     return [type_ for type_ in types if type_ is not None]
 
 
 _UPDATE = {**META, "description": string, "disabled": boolean, "enabled_events": array(string), "url": url}
-_CREATE = {**META, "api_version": string, "description": string, "enabled_events": array(string), "url": url}
+_CREATE = {
+    **META,
+    "api_version": string,
+    "connect": boolean,
+    "description": string,
+    "enabled_events": array(string),
+    "url": url,
+}
 
 ENDPOINTS = (
     Endpoint("GET", "webhook_endpoints", listed("webhook_endpoint"), PAGE),

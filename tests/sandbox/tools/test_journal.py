@@ -29,7 +29,7 @@ asyncio.run(serve_until(sandbox, "127.0.0.1", 0, asyncio.Event(), lambda url: pr
 async def killed(folder: Path) -> AsyncIterator[Sandbox]:
     """A sandbox in a process of its own, killed with SIGKILL at the end. What is yielded has its url and key."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SERVE, str(folder), stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+        sys.executable, "-c", SERVE, str(folder), stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[3]
     )
     try:
         assert process.stdout is not None

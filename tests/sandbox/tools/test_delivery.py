@@ -1,6 +1,8 @@
 """Webhooks: signed as Stripe signs, filtered, retried until the receiver is there, and faulty on demand."""
 
 import asyncio
+import inspect
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,11 +10,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import stripe
+from stripe.params import _webhook_endpoint_create_params
 
-from payment_kit.sandbox import Sandbox
-from payment_kit.sandbox.delivery import Plan
+from payment_kit.sandbox import Sandbox, event_types
+from payment_kit.sandbox.delivery import STRIPE_RETRIES
+from payment_kit.sandbox.plan import Plan
 from tests.sandbox.receiver import Receiver, flush, register
 from tests.sandbox.wire import ask, control, rows
+
+DAY = 86_400
 
 
 @pytest_asyncio.fixture
@@ -140,3 +146,86 @@ async def test_what_is_owed_to_a_deleted_endpoint_is_forgotten(sandbox: Sandbox,
 def test_an_impossible_plan_is_refused_by_name(values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(values))):
         Plan.read(values)
+
+
+async def test_a_spoilt_signature_is_refused_by_the_sdk_and_told_in_the_counts(
+    sandbox: Sandbox, receiver: Receiver
+) -> None:
+    endpoint = await register(sandbox, receiver.url)
+    for fault, message in (("wrong_secret", "No signatures found"), ("old_timestamp", "Timestamp outside")):
+        receiver.got.clear()
+        await control(sandbox, "delivery", **{fault: 1.0})
+        await ask(sandbox, "POST", "/v1/products", {"name": fault})
+        await flush(sandbox)
+        ((body, header),) = receiver.got
+        with pytest.raises(stripe.SignatureVerificationError, match=message):
+            stripe.Webhook.construct_event(body, header, endpoint["secret"])
+    stats = (await ask(sandbox, "GET", "/_sandbox/stats")).body["delivery"]
+    assert (stats["missigned"], stats["forged_accepted"]) == (2, 2)
+
+
+async def test_stripes_retries_fall_due_on_the_accounts_clock_and_end_after_three_days(
+    sandbox: Sandbox, receiver: Receiver
+) -> None:
+    await register(sandbox, receiver.url)
+    await control(sandbox, "delivery", retry="stripe", disable_after_days=30)
+    receiver.status = 302
+    (made,) = await customers(sandbox, 1)
+    counts = await flush(sandbox)
+    assert (len(receiver.got), counts["retrying"]) == (1, 1)
+    await control(sandbox, "clock", advance_seconds=STRIPE_RETRIES[0] - 1)
+    await flush(sandbox)
+    assert len(receiver.got) == 1
+    await control(sandbox, "clock", advance_seconds=1)
+    await flush(sandbox)
+    assert len(receiver.got) == 2
+    await control(sandbox, "clock", advance_seconds=3 * DAY)
+    counts = await flush(sandbox)
+    assert len(receiver.got) == 1 + len(STRIPE_RETRIES)
+    assert (counts["given_up"], counts["retrying"]) == (1, 0)
+    assert sum(STRIPE_RETRIES) <= 3 * DAY
+    assert (await ask(sandbox, "GET", f"/v1/events/{made}")).body["pending_webhooks"] == 1
+
+
+async def test_an_endpoint_that_only_fails_for_days_is_disabled_and_its_retries_end(
+    sandbox: Sandbox, receiver: Receiver
+) -> None:
+    endpoint = await register(sandbox, receiver.url)
+    await control(sandbox, "delivery", retry="stripe", disable_after_days=1)
+    receiver.status = 500
+    await customers(sandbox, 1)
+    await flush(sandbox)
+    await control(sandbox, "clock", advance_seconds=3 * DAY)
+    counts = await flush(sandbox)
+    path = f"/v1/webhook_endpoints/{endpoint['id']}"
+    assert (await ask(sandbox, "GET", path)).body["status"] == "disabled"
+    assert (counts["endpoints_disabled"], counts["retrying"]) == (1, 0)
+    tries = len(receiver.got)
+    assert tries < 1 + len(STRIPE_RETRIES)
+    await ask(sandbox, "POST", path, {"disabled": "false"})
+    await ask(sandbox, "POST", "/v1/products", {"name": "Tea"})
+    await flush(sandbox)
+    assert (len(receiver.got), (await ask(sandbox, "GET", path)).body["status"]) == (tries + 1, "enabled")
+
+
+async def test_an_endpoint_keeps_the_version_it_was_made_with(sandbox: Sandbox) -> None:
+    asked = {"url": "https://example.com/hook", "enabled_events[]": "*"}
+    made = await ask(sandbox, "POST", "/v1/webhook_endpoints", {**asked, "api_version": "2020-08-27"})
+    assert made.body["api_version"] == "2020-08-27"
+    assert (await ask(sandbox, "POST", "/v1/webhook_endpoints", asked)).body["api_version"] is None
+    refused = await ask(sandbox, "POST", "/v1/webhook_endpoints", {**asked, "api_version": "2031-01-01"})
+    assert (refused.status, refused.body["error"]["param"]) == (400, "api_version")
+
+
+async def test_a_type_stripe_has_no_events_of_is_refused(sandbox: Sandbox) -> None:
+    answer = await ask(
+        sandbox, "POST", "/v1/webhook_endpoints", {"url": "https://example.com", "enabled_events[]": "invoice.payed"}
+    )
+    assert (answer.status, answer.body["error"]["param"]) == (400, "enabled_events[0]")
+
+
+def test_the_event_types_are_those_of_the_sdk() -> None:
+    source = inspect.getsource(_webhook_endpoint_create_params)
+    theirs = {name for name in re.findall(r'"([a-z0-9_.]+)"', source) if "." in name and not name[0].isdigit()}
+    assert theirs >= event_types.TYPES
+    assert all(event_types.known(name) for name in theirs)

@@ -33,6 +33,15 @@ KINDS: dict[str, KindOfObject] = {
     ),
     "product": KindOfObject("prod_", 14, "products", (), {"default_price": "price"}),
     "price": KindOfObject("price_1", 23, "prices", ("product",), {"product": "product"}),
+    "coupon": KindOfObject("", 8, "coupons"),
+    "promotion_code": KindOfObject(
+        "promo_1", 23, "promotion_codes", ("_code", "_coupon", "customer"),
+        {"customer": "customer", "promotion.coupon": "coupon"},
+    ),
+    "discount": KindOfObject(
+        "di_1", 23, "", (), {"customer": "customer", "promotion_code": "promotion_code", "source.coupon": "coupon"}
+    ),
+    "tax_rate": KindOfObject("txr_1", 23, "tax_rates"),
     "payment_method": KindOfObject("pm_1", 23, "payment_methods", ("customer",), {"customer": "customer"}),
     "payment_intent": KindOfObject(
         "pi_3", 23, "payment_intents", ("customer",),

@@ -13,7 +13,7 @@ EXPAND_DEPTH_MAX = 4
 EVENTS_WINDOW_SECONDS = 30 * 86_400  # docs.stripe.com/api/events/list: "up to 30 days"
 
 
-# what `expand` puts into a field that is not there otherwise: a list or an object made from the row
+# what `expand` puts into a field that is not there otherwise: a list or an object made from the row; None: nothing
 Include = Callable[[Store, Row], Any]
 
 
@@ -115,26 +115,28 @@ class _Expansion(NamedTuple):
     path: str
     includes: Mapping[tuple[str, str], Include]
 
-    def of(self, value: Any, parts: list[str], owner: str = "", inside: str = "") -> Any:
-        """`value` with `parts` expanded; `inside` is the dotted path within the object of kind `owner`."""
+    def of(self, value: Any, parts: list[str], whole: Any = None, inside: str = "") -> Any:
+        """`value` with `parts` expanded; `inside` is the dotted path within the object `whole`."""
         if not parts or value is None:
             return value
         if isinstance(value, list):
-            return [self.of(part, parts, owner, inside) for part in value]
+            return [self.of(part, parts, whole, inside) for part in value]
         if not isinstance(value, dict):
             raise self._refused()
         if "object" in value and isinstance(value["object"], str):
-            owner, inside = value["object"], ""
+            whole, inside = value, ""
+        owner = whole["object"] if whole else ""
         name, rest = parts[0], parts[1:]
         field = f"{inside}.{name}" if inside else name
         if (owner, field) in self.includes:
-            return {**value, name: self.of(value.get(name) or self.includes[owner, field](self.store, value), rest)}
+            found = value.get(name) or self.includes[owner, field](self.store, whole)
+            return value if found is None else {**value, name: self.of(found, rest)}
         expands = KINDS[owner].expands if owner in KINDS else {}
         if field in expands:
             return {**value, name: self._referenced(value.get(name), expands[field], rest)}
         deeper = owner == "list" or any(known.startswith(f"{field}.") for known in expands)
         if name in value and rest and (deeper or isinstance(value[name], (dict, list))):
-            return {**value, name: self.of(value[name], rest, owner, field)}
+            return {**value, name: self.of(value[name], rest, whole, field)}
         raise self._refused()
 
     def _referenced(self, held: Any, kind: str | None, rest: list[str]) -> Any:

@@ -18,7 +18,7 @@ from payment_kit.sandbox.endpoint import Endpoint
 from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.listing import Include
 from payment_kit.sandbox.payments import charges, disputes, intents, methods, refunds
-from payment_kit.sandbox.products import prices, products
+from payment_kit.sandbox.products import coupons, prices, products, promotion_codes, tax_rates
 from payment_kit.sandbox.store import Row
 
 # What falls due in the same second happens in this order.
@@ -29,6 +29,9 @@ MODULES: tuple[ModuleType, ...] = (
     customers,
     products,
     prices,
+    coupons,
+    promotion_codes,
+    tax_rates,
     methods,
     refunds,
     disputes,

@@ -10,7 +10,7 @@ from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.form import email, string
 from payment_kit.sandbox.params import SHIPPING
 from payment_kit.sandbox.parts import merged, shipping
-from payment_kit.sandbox.payments import disputes
+from payment_kit.sandbox.payments import disputes, planned
 from payment_kit.sandbox.payments.cards import Decline, decline_of, refusal
 from payment_kit.sandbox.store import Row, Store
 
@@ -19,7 +19,7 @@ AUTHORIZATION_DAYS = 7
 
 def attempt(call: Call, intent: Row, method: Row, decline: Decline | None = None) -> Row:
     """Charge `method` for `intent`; returns the intent after it, raises the 402 of a decline."""
-    decline = decline or decline_of(method["_behaviour"])
+    decline = decline or planned.take(call, intent["customer"]) or decline_of(method["_behaviour"])
     manual = intent["capture_method"] == "manual"
     row = _row(call, intent, method, decline, captured=decline is None and not manual)
     if decline is not None:

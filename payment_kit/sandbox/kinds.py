@@ -59,7 +59,10 @@ KINDS: dict[str, KindOfObject] = {
         "du_1", 23, "disputes", ("charge", "payment_intent"), {"charge": "charge", "payment_intent": "payment_intent"}
     ),
     "balance_transaction": KindOfObject("txn_3", 23, "balance_transactions", ("source", "_payout"), {"source": None}),
-    "payout": KindOfObject("po_1", 23, "payouts", (), _MONEY),
+    "payout": KindOfObject(
+        "po_1", 23, "payouts", (), {**_MONEY, "original_payout": "payout", "reversed_by": "payout"}
+    ),
+    "topup": KindOfObject("tu_1", 23, "topups", (), {"balance_transaction": "balance_transaction"}),
     "event": KindOfObject("evt_1", 23, "events"),
     "webhook_endpoint": KindOfObject("we_1", 23, "webhook_endpoints"),
 }  # fmt: skip

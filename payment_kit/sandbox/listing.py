@@ -88,7 +88,7 @@ def _matches(row: Row, field: str, wanted: Any) -> bool:
             return row["id"] in wanted
         case "lookup_keys":
             return row["lookup_key"] in wanted
-        case "arrival_date":
+        case "amount" | "arrival_date":
             first, last = _range(wanted)
             return (first is None or row[field] >= first) and (last is None or row[field] <= last)
         case "recurring":

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from payment_kit.sandbox import events, webhooks
-from payment_kit.sandbox.balance import payouts, transactions
+from payment_kit.sandbox.balance import payouts, preferences, topups, transactions
 from payment_kit.sandbox.call import Call, Listener
 from payment_kit.sandbox.connect import accounts
 from payment_kit.sandbox.customers import customers
@@ -25,7 +25,9 @@ from payment_kit.sandbox.store import Row
 MODULES: tuple[ModuleType, ...] = (
     accounts,
     transactions,
+    preferences,
     payouts,
+    topups,
     customers,
     products,
     prices,

@@ -4,16 +4,20 @@ from payment_kit.sandbox import listing
 from payment_kit.sandbox.balance import settlement
 from payment_kit.sandbox.call import Call
 from payment_kit.sandbox.endpoint import EXPAND, Endpoint, filters, get
+from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.form import currency
 from payment_kit.sandbox.store import Row
 
 
 def _transactions(call: Call) -> Row:
-    """GET /v1/balance_transactions, with `payout` what that payout paid."""
+    """GET /v1/balance_transactions, with `payout` what that automatic payout paid."""
     params = call.params
     payout = call.referenced("payout", "payout")
     if payout is None:
         return listing.page(call, "balance_transaction", "/v1/balance_transactions")
+    if not payout["automatic"]:
+        message = "Balance transaction history can only be filtered on automatic transfers, not manual."
+        raise ApiError(400, message, param="payout")
     params.pop("payout")
     if payout["reconciliation_status"] != "completed":
         params["source"] = payout["id"]
@@ -32,4 +36,5 @@ ENDPOINTS = (
     Endpoint("GET", "balance_transactions", _transactions, _FILTERS),
     Endpoint("GET", "balance_transactions/*", get("balance_transaction"), EXPAND),
     Endpoint("GET", "balance/history", _transactions, _FILTERS),
+    Endpoint("GET", "balance/history/*", get("balance_transaction"), EXPAND),
 )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from payment_kit.sandbox import ids, listing
-from payment_kit.sandbox.balance import settlement
+from payment_kit.sandbox.balance import exchange, settlement
 from payment_kit.sandbox.call import Call, public
 from payment_kit.sandbox.endpoint import EXPAND, META, PAGE, Endpoint, filters, get, listed
 from payment_kit.sandbox.errors import ApiError
@@ -87,7 +87,8 @@ def capture(call: Call, charge: Row, amount: int) -> None:
 
 
 def _settle(call: Call, charge: Row, amount: int, captured: int | None = None) -> str:
-    fee = settlement.charge_fee(amount if captured is None else captured, charge["currency"])
+    taken = exchange.settled(amount if captured is None else captured, charge["currency"])
+    fee = settlement.charge_fee(taken.amount, taken.currency)
     pending = charge["_behaviour"] != "bypass_pending"
     bt = settlement.record(
         call,

@@ -6,7 +6,7 @@ As in Stripe's test mode the evidence decides: ``uncategorized_text`` of ``winni
 
 from typing import Any
 
-from payment_kit.sandbox.balance import settlement
+from payment_kit.sandbox.balance import exchange, settlement
 from payment_kit.sandbox.call import Call, public
 from payment_kit.sandbox.endpoint import EXPAND, META, Endpoint, filters, get, listed
 from payment_kit.sandbox.errors import ApiError
@@ -73,7 +73,7 @@ def open_dispute(call: Call, charge: Row, reason: str, *, inquiry: bool = False)
 
 
 def _move(call: Call, row: Row, amount: int, category: str, description: str) -> Row:
-    fee = settlement.dispute_fee(row["currency"]) if amount < 0 else 0
+    fee = settlement.dispute_fee(exchange.settled(0, row["currency"]).currency) if amount < 0 else 0
     return settlement.record(
         call,
         "adjustment",

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from payment_kit.sandbox import ids
-from payment_kit.sandbox.balance import settlement
+from payment_kit.sandbox.balance import exchange, settlement
 from payment_kit.sandbox.call import Call, public
 from payment_kit.sandbox.endpoint import EXPAND, META, Endpoint, filters, get, listed
 from payment_kit.sandbox.errors import ApiError, invalid, wrong_state
@@ -99,6 +99,10 @@ def _id(named: Row | str | None) -> str | None:
 def check_amount(amount: int, currency: str) -> None:
     """Stripe's bounds of a charge: at least the currency's minimum, whole steps in three-decimal currencies."""
     least = AMOUNT_MIN.get(currency, 1)
+    moved = exchange.settled(amount, currency)
+    if moved.rate is not None and moved.amount < AMOUNT_MIN[moved.currency]:
+        message = f"Amount must convert to at least 50 cents. {amount} {currency} converts to {moved.amount}."
+        raise invalid("amount", message, "amount_too_small")
     if amount < least:
         raise invalid("amount", f"Amount must be at least {least} minor units of {currency}.", "amount_too_small")
     if amount % settlement.step_of(currency):

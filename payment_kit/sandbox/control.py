@@ -9,7 +9,14 @@
 | POST payouts/fail_next | ``{"currency", "code"}`` | the same: the next payout made in it fails at arrival |
 | POST payment_intents/{id}/authenticate | ``{"succeed"}`` | the payment intent |
 | POST charges/{id}/dispute | ``{"reason"}`` | the dispute |
-| GET stats | | ``{"account", "delivery", "now", "objects", "seed"}`` |
+| POST faults | fields of `faults.Plan`, ``next`` | the whole plan |
+| POST keys | ``{"permissions", "expires_at", "name"}`` | a restricted key; the only answer that holds its text |
+| POST keys/{id}/revoke | | the key |
+| POST version | ``{"api_version"}`` | the same: what requests without ``Stripe-Version`` and new events follow |
+| POST worlds/close | | ``{"closed"}``: the world of the key is gone, with its state folder |
+| GET keys | | the restricted keys |
+| GET requests | ``?limit=&method=&path=&status=&request_id=&key=&account=`` | the last requests, newest first |
+| GET stats | | ``{"account", "delivery", "faults", "now", "objects", "seed"}`` |
 | GET objects/{kind} | ``?starting_after=&limit=`` | rows as the API shows them, oldest first, one JSON per line |
 """
 
@@ -19,70 +26,103 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from payment_kit.sandbox import clock, ids
+from payment_kit.sandbox import clock, ids, keys, requests, versions
 from payment_kit.sandbox.balance import payouts
 from payment_kit.sandbox.call import Call, public, unit
-from payment_kit.sandbox.delivery import Plan
 from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.kinds import KINDS
 from payment_kit.sandbox.payments import disputes, intents
+from payment_kit.sandbox.plan import Plan
 from payment_kit.sandbox.store import Row
+from payment_kit.sandbox.world import fresh_meta
 
 if TYPE_CHECKING:
-    from payment_kit.sandbox.app import Answer, Door, Scope
+    from payment_kit.sandbox.app import Answer, Scope
+    from payment_kit.sandbox.world import World, Worlds
 
 DUMP_ROWS_DEFAULT, DUMP_ROWS_MAX = 1000, 10_000
 FLUSH_SECONDS_MAX = 300.0
 NOW_MAX = 4_102_444_800  # 2100-01-01
 
 
-async def answer(door: "Door", scope: "Scope", body: bytes) -> "Answer":
-    """The answer of one control operation; raises `ApiError`."""
+async def answer(worlds: "Worlds", world: "World", scope: "Scope", body: bytes) -> "Answer":
+    """The answer of one control operation on the world of the key; raises `ApiError`."""
     parts = scope["path"].removeprefix("/_sandbox/").strip("/").split("/")
     method: str = scope["method"]
     if method == "GET":
-        return _read(door, parts, parse_qs(scope["query_string"].decode("latin-1")))
+        return _read(world, parts, parse_qs(scope["query_string"].decode("latin-1")))
     given = _json(body)
     match parts if method == "POST" else []:
         case ["delivery", "flush"]:
             seconds = _number(given, "timeout_seconds", 0, FLUSH_SECONDS_MAX, default=30)
-            flushed = await door.delivery.flush(seconds)
-            return _ok({"flushed": flushed, "waiting": door.delivery.waiting})
+            flushed = await world.delivery.flush(seconds)
+            return _ok({"flushed": flushed, "waiting": world.delivery.waiting})
+        case ["worlds", "close"]:
+            await worlds.close_world(world)
+            return _ok({"closed": world.account_id})
+        case ["faults" | "keys" | "version", *_]:
+            return _ok(_access(world, parts, given))
+        case [_, *_]:
+            return _ok(_outside(world, parts, given))
+    raise ApiError(404, f"The control API has no {method} {scope['path']}.", stored=False)
+
+
+def _outside(world: "World", parts: list[str], given: dict[str, Any]) -> object:
+    """What the world around the account does: time, banks, customers, networks."""
+    match parts:
         case ["delivery"]:
-            return _ok(_set_plan(door, given))
+            return _set_plan(world, given)
         case ["clock"]:
-            return _ok(_advance(door, given))
+            return _advance(world, given)
         case ["reset"]:
-            return _ok(_reset(door, given))
+            return _reset(world, given)
         case ["payouts", "fail_next"]:
-            return _ok(_fail_next(door, given))
+            return _fail_next(world, given)
         case ["payment_intents", id_, "authenticate"]:
             succeed = given.get("succeed", True)
             if not isinstance(succeed, bool):
                 raise _invalid("succeed", "must be true or false")
-            return _ok(_do(door, id_, lambda call: intents.authenticate(call, succeed)))
+            return _do(world, id_, lambda call: intents.authenticate(call, succeed))
         case ["charges", id_, "dispute"]:
             reason = given.get("reason", "fraudulent")
-            return _ok(_do(door, id_, lambda call: _dispute(call, reason)))
-    raise ApiError(404, f"The control API has no {method} {scope['path']}.", stored=False)
+            return _do(world, id_, lambda call: _dispute(call, reason))
+    raise ApiError(404, f"The control API has no POST /_sandbox/{'/'.join(parts)}.", stored=False)
 
 
-def _read(door: "Door", parts: list[str], query: dict[str, list[str]]) -> "Answer":
-    store = door.store
+def _access(world: "World", parts: list[str], given: dict[str, Any]) -> object:
+    match parts:
+        case ["faults"]:
+            return world.faults.configure(given)
+        case ["keys"]:
+            return keys.make(world, given)
+        case ["keys", id_, "revoke"]:
+            return keys.revoke(world, id_)
+        case ["version"]:
+            return versions.choose(world.store, given)
+    raise ApiError(404, f"The control API has no POST /_sandbox/{'/'.join(parts)}.", stored=False)
+
+
+def _read(world: "World", parts: list[str], query: dict[str, list[str]]) -> "Answer":
+    store = world.store
     match parts:
         case ["stats"]:
             counts = {kind: sum("deleted" not in row for row in store.rows(kind)) for kind in KINDS}
-            delivery = {**door.delivery.counts, "retrying": door.delivery.parked, "waiting": door.delivery.waiting}
+            delivery = {**world.delivery.counts, "retrying": world.delivery.parked, "waiting": world.delivery.waiting}
             account = ids.account(store.meta["account_seed"])
             return _ok(
                 {
                     "account": account,
                     "delivery": delivery,
+                    "faults": world.faults.counts,
                     "now": store.now,
                     "objects": counts,
                     "seed": store.meta["seed"],
                 }
             )
+        case ["keys"]:
+            return _ok(keys.listed(world))
+        case ["requests"]:
+            return _ok(requests.asked(world.seen, query))
         case ["objects", "payout_items"]:
             lines = [
                 {"payout": row["_payout"], "balance_transaction": row["id"]}
@@ -91,14 +131,14 @@ def _read(door: "Door", parts: list[str], query: dict[str, list[str]]) -> "Answe
             ]
             return _lines(lines)
         case ["objects", kind]:
-            return _lines(_dump(door, kind.removesuffix("s") if kind not in KINDS else kind, query))
+            return _lines(_dump(world, kind.removesuffix("s") if kind not in KINDS else kind, query))
     raise ApiError(404, f"The control API has no GET /_sandbox/{'/'.join(parts)}.", stored=False)
 
 
-def _dump(door: "Door", kind: str, query: dict[str, list[str]]) -> list[Row]:
+def _dump(world: "World", kind: str, query: dict[str, list[str]]) -> list[Row]:
     if kind not in KINDS:
         raise ApiError(404, f"The sandbox has no objects of type {kind}; it has {', '.join(KINDS)}.", stored=False)
-    table = door.store.tables[kind]
+    table = world.store.tables[kind]
     limit = query.get("limit", [str(DUMP_ROWS_DEFAULT)])[0]
     if not limit.isdigit() or not 1 <= int(limit) <= DUMP_ROWS_MAX:
         raise _invalid("limit", f"must be 1 to {DUMP_ROWS_MAX}")
@@ -110,8 +150,8 @@ def _dump(door: "Door", kind: str, query: dict[str, list[str]]) -> list[Row]:
     return [public(table.rows[id_]) for id_ in table.order[first : first + int(limit)]]
 
 
-def _advance(door: "Door", given: dict[str, Any]) -> dict[str, int]:
-    store = door.store
+def _advance(world: "World", given: dict[str, Any]) -> dict[str, int]:
+    store = world.store
     if ("advance_to" in given) == ("advance_seconds" in given):
         raise _invalid("advance_to", "send either advance_to or advance_seconds")
     to = given["advance_to"] if "advance_to" in given else given["advance_seconds"]
@@ -120,47 +160,46 @@ def _advance(door: "Door", given: dict[str, Any]) -> dict[str, int]:
     to += 0 if "advance_to" in given else store.now
     if not store.now <= to <= store.now + clock.STEP_SECONDS_MAX:
         raise _invalid("advance_to", f"must not be before now ({store.now}) nor more than 31 days after it")
-    door.delivery.add(clock.advance(store, to))
+    world.delivery.add(clock.advance(store, to))
     return {"now": store.now}
 
 
-def _set_plan(door: "Door", given: dict[str, Any]) -> dict[str, Any]:
+def _set_plan(world: "World", given: dict[str, Any]) -> dict[str, Any]:
     try:
-        door.delivery.set_plan(Plan.read(given))
+        world.delivery.set_plan(Plan.read(given))
     except (TypeError, ValueError) as error:
         raise _invalid("plan", str(error)) from None
-    return dict(door.store.meta["plan"])
+    return dict(world.store.meta["plan"])
 
 
-def _reset(door: "Door", given: dict[str, Any]) -> dict[str, int]:
-    meta = door.store.meta
+def _reset(world: "World", given: dict[str, Any]) -> dict[str, int]:
+    meta = world.store.meta
     seed = _number(given, "seed", 0, 2**63 - 1, default=meta["seed"])
     now = _number(given, "now", 0, NOW_MAX, default=meta["start"])
-    door.store.reset(fresh_meta(int(seed), int(now), meta["account_seed"]))
-    door.delivery.reset()
+    world.reset(fresh_meta(int(seed), int(now), meta["account_seed"]))
     return {"now": int(now), "seed": int(seed)}
 
 
-def _fail_next(door: "Door", given: dict[str, Any]) -> dict[str, str]:
+def _fail_next(world: "World", given: dict[str, Any]) -> dict[str, str]:
     currency, code = given.get("currency"), given.get("code", "account_closed")
     if not isinstance(currency, str) or len(currency) != 3:
         raise _invalid("currency", "must be a three-letter currency code")
     if code not in payouts.FAILURES:
         raise _invalid("code", f"must be one of {', '.join(payouts.FAILURES)}")
-    door.store.set_meta(fail_next={**door.store.meta["fail_next"], currency.lower(): code})
-    door.store.commit()
+    world.store.set_meta(fail_next={**world.store.meta["fail_next"], currency.lower(): code})
+    world.store.commit()
     return {"currency": currency.lower(), "code": code}
 
 
-def _do(door: "Door", id_: str, action: Callable[[Call], Row]) -> Row:
+def _do(world: "World", id_: str, action: Callable[[Call], Row]) -> Row:
     """Run something the outside world does (a customer, a bank) as one unit."""
-    store = door.store
+    store = world.store
     call = Call(store, f"control {id_} {store.meta['requests']}", path=(id_,))
     store.set_meta(requests=store.meta["requests"] + 1)
     try:
         return public(unit(call, action))
     finally:
-        door.delivery.add(store.commit())
+        world.delivery.add(store.commit())
 
 
 def _dispute(call: Call, reason: str) -> Row:
@@ -170,20 +209,6 @@ def _dispute(call: Call, reason: str) -> Row:
     if not charge["captured"] or charge["disputed"] or charge["amount_refunded"]:
         raise ApiError(400, f"Charge {charge['id']} is not captured, already disputed or refunded.")
     return disputes.open_dispute(call, charge, reason)
-
-
-def fresh_meta(seed: int, now: int, account_seed: int) -> dict[str, Any]:
-    """The settings of an empty sandbox."""
-    return {
-        "account_seed": account_seed,
-        "counts": {},
-        "fail_next": {},
-        "now": now,
-        "plan": {},
-        "requests": 0,
-        "seed": seed,
-        "start": now,
-    }
 
 
 def _json(body: bytes) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import orjson
+
 DOCS = "https://docs.stripe.com/error-codes/"
 
 
@@ -32,6 +34,28 @@ class ApiError(Exception):
         if param is not None:
             error["param"] = param
         self.error = error | {name: value for name, value in extra.items() if value is not None}
+
+
+def rendered(error: ApiError, account: str, request_id: str) -> bytes:
+    """The body of an error's answer; `account` is "" before the key is known."""
+    body = dict(error.error)
+    if account:
+        body["request_log_url"] = f"https://dashboard.stripe.com/{account}/test/workbench/logs?object={request_id}"
+    return orjson.dumps({"error": body})
+
+
+def unrecognized(method: str, path: str) -> ApiError:
+    """404 for a method or path Stripe has nothing at."""
+    hint = (
+        " If you are trying to list objects, remove the trailing slash. If you are trying to retrieve an object, make "
+        "sure you passed a valid (non-empty) identifier in your code."
+    )
+    return ApiError(
+        404,
+        f"Unrecognized request URL ({method}: {path[:200]}).{hint if path.endswith('/') else ''} Please see "
+        "https://stripe.com/docs or we can help at https://support.stripe.com/.",
+        stored=False,
+    )
 
 
 def missing(param: str) -> ApiError:

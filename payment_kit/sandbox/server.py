@@ -10,13 +10,11 @@ from types import TracebackType
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from payment_kit.sandbox import clock, ids, registry
-from payment_kit.sandbox.app import Door
-from payment_kit.sandbox.control import fresh_meta
-from payment_kit.sandbox.delivery import Delivery
-from payment_kit.sandbox.journal import Journal
-from payment_kit.sandbox.store import Store
+from payment_kit.sandbox import clock
+from payment_kit.sandbox.app import CLOSE, Door
+from payment_kit.sandbox.world import Worlds
 
 START = 1_782_864_000  # 2026-07-01T00:00:00Z
 BACKLOG = 512
@@ -25,52 +23,60 @@ GRACEFUL_SECONDS = 3
 
 
 class Sandbox:
-    """A stateful Stripe account that runs offline.
+    """A stateful Stripe that runs offline: a default account, and a world of its own for each key that asks for one.
 
-    `seed` gives the account, its key and all ids; `now` is where its clock starts (unix seconds). With `state_dir` the
-    state survives the process, and what is stored there wins over both. Raises `StateInUse` (an OSError) when another
-    process has that folder open. `url` is where it is served, "" before.
+    `seed` gives the default account, its key and all ids; `now` is where the clock starts (unix seconds). With
+    `state_dir` the state survives the process, and what is stored there wins over both. With `isolated` every
+    ``sk_test_…`` key opens a world of its own (see `keys`), else those that begin with ``sk_test_sandbox_``. Raises
+    `StateInUse` (an OSError) when another process has that folder open. `url` is where it is served, "" before.
     """
 
-    def __init__(self, *, seed: int = 1, now: int = START, state_dir: Path | None = None) -> None:
-        self._journal = Journal(state_dir)
-        self.store = Store(self._journal, fresh_meta(seed, now, seed), registry.LISTENERS)
-        self.delivery = Delivery(self.store)
+    def __init__(
+        self, *, seed: int = 1, now: int = START, state_dir: Path | None = None, isolated: bool = False
+    ) -> None:
+        self.worlds = Worlds(seed=seed, now=now, state_dir=state_dir, isolated=isolated)
+        self.store, self.delivery = self.worlds.default.store, self.worlds.default.delivery
         self.url = ""
-        self.app = Starlette(routes=[Mount("/", app=Door(self.store, self.delivery))], lifespan=self._lifespan)
+        self.door = Door(self.worlds)
+        self.app = Starlette(routes=[Mount("/", app=self.door)], lifespan=self._lifespan)
 
     @property
     def account_id(self) -> str:
-        """``acct_sandbox…``"""
-        return ids.account(self.store.meta["account_seed"])
+        """``acct_sandbox…``, the default account."""
+        return self.worlds.default.account_id
 
     @property
     def api_key(self) -> str:
-        """The one secret key this sandbox accepts."""
-        return ids.api_key(self.store.meta["account_seed"])
+        """The secret key of the default account."""
+        return self.worlds.api_key
+
+    @property
+    def publishable_key(self) -> str:
+        """The publishable key of the default account."""
+        return self.worlds.publishable_key
 
     @property
     def now(self) -> int:
-        """The virtual clock, unix seconds."""
+        """The default account's virtual clock, unix seconds."""
         return self.store.now
 
     def advance_to(self, now: int) -> None:
-        """Move the clock to `now`, doing what falls due; raises ValueError when that lies in the past."""
+        """Move that clock to `now`, doing what falls due; raises ValueError when that lies in the past."""
         if now < self.now:
             raise ValueError(f"the clock stands at {self.now} and does not go back to {now}")
         self.delivery.add(clock.advance(self.store, now))
 
     def close(self) -> None:
         """Give the state folder free. The sandbox must not be used afterwards."""
-        self._journal.close()
+        self.worlds.close()
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        await self.delivery.start()
+        await self.worlds.start()
         try:
             yield
         finally:
-            await self.delivery.stop()
+            await self.worlds.stop()
 
 
 class SandboxServer:
@@ -100,6 +106,7 @@ class SandboxServer:
             uvicorn.Config(
                 self.sandbox.app,
                 lifespan="on",
+                http=_Protocol,
                 log_config=None,
                 access_log=False,
                 date_header=False,
@@ -124,6 +131,14 @@ class SandboxServer:
         self._server.stop()
         await self._task
         self._socket.close()
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP whose connection a fault on demand can close."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {CLOSE: {"now": self.transport.abort}}
 
 
 class _Server(uvicorn.Server):

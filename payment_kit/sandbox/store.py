@@ -9,7 +9,7 @@ it).
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -19,6 +19,7 @@ from payment_kit.sandbox.kinds import KINDS
 Row = dict[str, Any]
 
 IDEMPOTENCY_KEYS_MAX = 50_000
+IDEMPOTENCY_SECONDS = 86_400  # docs.stripe.com/api/idempotent_requests: "removed after they're at least 24 hours old"
 _SEQUENCE_BITS = 32
 
 
@@ -54,6 +55,10 @@ class Table:
             bisect_left(self.keys, key) for key in sorted(self.key[id_] for id_ in self.index[field].get(value, ()))
         ]
 
+    def made(self, id_: str) -> int:
+        """When the row came (unix seconds)."""
+        return self.key[id_] >> _SEQUENCE_BITS
+
     def having(self, field: str, value: Any) -> list[Row]:
         """The rows whose indexed `field` is `value`, oldest first; tombstones have no fields."""
         return [self.rows[self.order[at]] for at in self.matching(field, value)]
@@ -83,19 +88,31 @@ class Table:
 
 
 class Store:
-    """All tables, what follows from them, and the journal. A request or clock step is one unit: commit or rollback."""
+    """All tables, what follows from them, and the journal. A request or clock step is one unit: commit or rollback.
+
+    A connected account has tables of its own in a store that hangs on its `platform`'s. They share clock, unit, journal
+    and the deliveries that are owed: a commit or rollback of one is that of all.
+    """
 
     def __init__(
-        self, journal: Journal, meta: dict[str, Any], listeners: Mapping[str, Sequence[Callable[[Any, Row], object]]]
+        self,
+        journal: Journal,
+        meta: dict[str, Any],
+        listeners: Mapping[str, Sequence[Callable[[Any, Row], object]]],
+        platform: "Store | None" = None,
     ) -> None:
         self.journal, self.listeners = journal, listeners
         self.meta = meta
+        self.platform = platform
         self.clear()
+        if platform is not None:
+            self._touched_meta = True
+            return
         state = journal.replay()
         for record in state:
-            self._redo(record)
+            self.redo(record)
         if journal.existed:
-            journal.compact(self._snapshot())
+            journal.compact(self.snapshot())
         else:
             self._touched_meta = True
             self.commit()
@@ -106,6 +123,7 @@ class Store:
         self.sums: dict[str, dict[str, int]] = {}
         self.unpaid: dict[str, dict[str, None]] = {}
         self.agendas: dict[str | None, list[tuple[int, str, str]]] = {}
+        self.connected: dict[str, Store] = {}
         self.idempotency: dict[str, dict[str, Any]] = {}
         # delivery -> None (owed now), or (attempts made, unix seconds of the next; None: given up, never received)
         self.waiting: dict[str, tuple[int, int | None] | None] = {}
@@ -116,16 +134,26 @@ class Store:
 
     @property
     def now(self) -> int:
-        """The virtual clock, unix seconds."""
-        return int(self.meta["now"])
+        """The virtual clock, unix seconds; one for the platform and all accounts connected to it."""
+        return int((self.platform or self).meta["now"])
+
+    def connect(self, account: str, meta: dict[str, Any]) -> "Store":
+        """The store of a connected account, made when there is none yet."""
+        if account not in self.connected:
+            self.connected[account] = Store(self.journal, meta, self.listeners, self)
+        return self.connected[account]
+
+    def everywhere(self) -> "list[Store]":
+        """This store and those of the accounts connected to it."""
+        return [self, *self.connected.values()]
+
+    def anywhere(self, kind: str, id_: str) -> Row | None:
+        """The current row of this account or of one connected to it."""
+        return next((row for store in self.everywhere() if (row := store.get(kind, id_)) is not None), None)
 
     def get(self, kind: str, id_: str) -> Row | None:
         """The current row, a tombstone included."""
         return self.tables[kind].rows.get(id_)
-
-    def anywhere(self, kind: str, id_: str) -> Row | None:
-        """The current row of this account or of one connected to it."""
-        return self.get(kind, id_)
 
     def rows(self, kind: str) -> Iterator[Row]:
         """All rows of a kind, oldest first, tombstones included."""
@@ -144,14 +172,21 @@ class Store:
 
     def remember(self, key: str, answer: dict[str, Any]) -> None:
         """Keep the answer given under an idempotency key; the oldest goes when there are too many."""
+        answer = {**answer, "at": self.now}
+        self.idempotency.pop(key, None)
         self.idempotency[key] = answer
         self._new_answers.append({"key": key, **answer})
-        if len(self.idempotency) > IDEMPOTENCY_KEYS_MAX:
+        while len(self.idempotency) > IDEMPOTENCY_KEYS_MAX or self.answered(next(iter(self.idempotency))) is None:
             del self.idempotency[next(iter(self.idempotency))]
+
+    def answered(self, key: str) -> dict[str, Any] | None:
+        """The answer kept under an idempotency key, for a day of the virtual clock."""
+        answer = self.idempotency.get(key)
+        return None if answer is None or answer.get("at", self.now) + IDEMPOTENCY_SECONDS < self.now else answer
 
     def deliver(self, key: str) -> None:
         """Owe a delivery ``event|endpoint`` from the end of this unit."""
-        self.new_deliveries.append(key)
+        (self.platform or self).new_deliveries.append(key)
 
     def delivered(self, key: str, counts: dict[str, int]) -> None:
         """A delivery is settled; `counts` are the delivery counters now."""
@@ -171,34 +206,64 @@ class Store:
 
     def commit(self) -> list[str]:
         """Write the unit as one journal line; returns the deliveries that are owed from now on."""
+        if self.platform is not None:
+            return self.platform.commit()
+        record = self.take_record()
+        accounts = {id_: part for id_, store in self.connected.items() if (part := store.take_record())}
+        if accounts:
+            record["accounts"] = accounts
+        owed = self.new_deliveries
+        if owed:
+            record["owed"] = owed
+            self.waiting.update(dict.fromkeys(owed))
+            self.new_deliveries = []
+        if record:
+            self.journal.write(record)
+        return owed
+
+    def take_record(self) -> dict[str, Any]:
+        """What this account adds to the journal line of the unit; from now on it counts as written."""
         record: dict[str, Any] = {}
         if self._undo:
             touched = dict.fromkeys((kind, id_) for kind, id_, _ in self._undo)
             record["rows"] = [self.tables[kind].rows[id_] for kind, id_ in touched]
+            self._undo = []
         if self._new_answers:
             record["answers"] = self._new_answers
-        if self.new_deliveries:
-            record["owed"] = self.new_deliveries
+            self._new_answers = []
         if self._touched_meta:
             record["meta"] = self.meta
-        owed = self.new_deliveries
-        self.waiting.update(dict.fromkeys(owed))
-        if record:
-            self.journal.write(record)
-        self._undo, self._new_answers, self.new_deliveries, self._touched_meta = [], [], [], False
-        return owed
+            self._touched_meta = False
+        return record
 
     def rollback(self) -> None:
         """Undo the rows and deliveries of the unit."""
+        if self.platform is not None:
+            self.platform.rollback()
+            return
+        for store in self.everywhere():
+            store.undo()
+        self.new_deliveries = []
+
+    def undo(self) -> None:
+        """Undo the rows of this account alone."""
         for kind, id_, old in reversed(self._undo):
             self._place(kind, id_, old)
-        self._undo, self.new_deliveries = [], []
+        self._undo = []
 
     def reset(self, meta: dict[str, Any]) -> None:
         """Start again, empty, with other settings."""
         self.clear()
         self.meta = meta
-        self.journal.compact(self._snapshot())
+        self.journal.compact(self.snapshot())
+
+    def restore(self, records: Iterable[dict[str, Any]]) -> None:
+        """Become what `records` (of a `snapshot`) say."""
+        self.clear()
+        self.meta = {}
+        for record in records:
+            self._redo(record)
+        self.journal.compact(self.snapshot())
 
     def balance(self, currency: str) -> dict[str, int]:
         """``{"available": …, "pending": …}`` in minor units: the sums of the balance transactions by status."""
@@ -223,10 +288,12 @@ class Store:
             taken[id_] = self.tables[kind].rows[id_]
         return list(taken.values())
 
-    def _place(self, kind: str, id_: str, row: Row | None) -> None:
+    def _place(self, kind: str, id_: str, row: Row | None, made: int | None = None) -> None:
         table = self.tables[kind]
         old = table.rows.get(id_)
-        table.place(row, id_, row["created"] if row is not None and "created" in row else self.now)
+        if made is None:
+            made = row["created"] if row is not None and "created" in row else self.now
+        table.place(row, id_, made)
         if kind == "balance_transaction":
             self._count(old, -1)
             self._count(row, 1)
@@ -244,12 +311,15 @@ class Store:
             else:
                 unpaid.pop(row["id"], None)
 
-    def _redo(self, record: dict[str, Any]) -> None:
+    def redo(self, record: dict[str, Any]) -> None:
+        """Take in a record of the journal."""
         self.meta |= record.get("meta", {})
         for row in record.get("rows", ()):
-            self._place(row["object"], row["id"], row)
+            self._place(row["object"], row["id"], row, record.get("made"))
         for answer in record.get("answers", ()):
-            self.idempotency[answer.pop("key")] = answer
+            self.idempotency[answer["key"]] = {name: value for name, value in answer.items() if name != "key"}
+        for account, part in record.get("accounts", {}).items():
+            self.connect(account, {}).redo(part)
         self.waiting.update(dict.fromkeys(record.get("owed", ())))
         if "settled" in record:
             self.waiting.pop(record["settled"], None)
@@ -259,13 +329,19 @@ class Store:
         if "counts" in record:
             self.meta["counts"] = record["counts"]
 
-    def _snapshot(self) -> Iterator[dict[str, Any]]:
+    def snapshot(self) -> Iterator[dict[str, Any]]:
+        """The records that make this state."""
         yield {"meta": self.meta}
         for kind in self.tables:
             for row in self.rows(kind):
-                yield {"rows": [row]}
+                # a tombstone does not tell when its row was made, and that is its place in lists
+                made = {} if "created" in row else {"made": self.tables[kind].made(row["id"])}
+                yield {"rows": [row], **made}
         for key, answer in self.idempotency.items():
             yield {"answers": [{"key": key, **answer}]}
+        for account, store in self.connected.items():
+            for record in store.snapshot():
+                yield {"accounts": {account: record}}
         if self.waiting:
             yield {"owed": list(self.waiting)}
         for key, later in self.waiting.items():

@@ -46,9 +46,13 @@ LIVE_KEY = "sk_live_" + "x" * 24
         ("GET", "/v1/charges?starting_after=ch_nothing", None, 400, "resource_missing", "starting_after"),
         ("GET", "/v1/charges?limit=101", None, 400, "parameter_invalid_integer", "limit"),
         ("GET", "/v1/charges?expand[]=data.nonsense", None, 400, None, "expand"),
-        ("GET", "/v1/invoices", None, 501, "sandbox_unsupported", None),
-        ("POST", "/v1/payouts", {"amount": "1", "currency": "usd"}, 501, "sandbox_unsupported", None),
+        ("GET", "/v1/issuing/cards", None, 501, "sandbox_unsupported", None),
+        ("POST", "/v1/terminal/readers", {"registration_code": "x"}, 501, "sandbox_unsupported", None),
+        ("GET", "/v2/core/accounts", None, 501, "sandbox_unsupported", None),
         ("GET", "/nothing", None, 404, None, None),
+        ("GET", "/v1/customers/", None, 404, None, None),
+        ("PUT", "/v1/customers", None, 404, None, None),
+        ("PATCH", "/v1/customers/cus_x", None, 404, None, None),
     ],
 )
 async def test_what_cannot_be_done_is_refused_in_stripes_shape(
@@ -102,9 +106,9 @@ async def test_every_answer_has_an_id_a_version_and_the_virtual_date(sandbox: Sa
     assert parsedate_to_datetime(answer.headers["date"]).timestamp() == sandbox.now
 
 
-async def test_another_api_version_is_refused(sandbox: Sandbox) -> None:
-    answer = await ask(sandbox, "GET", "/v1/balance", headers={"Stripe-Version": "2020-08-27"})
-    assert answer.status == 400
+async def test_an_api_version_that_never_was_is_refused(sandbox: Sandbox) -> None:
+    answer = await ask(sandbox, "GET", "/v1/balance", headers={"Stripe-Version": "2025-09-30.acacia"})
+    assert (answer.status, answer.body["error"]["message"]) == (400, "Invalid Stripe API version: 2025-09-30.acacia")
 
 
 async def test_a_body_over_the_bound_and_a_json_body_are_refused(sandbox: Sandbox) -> None:

@@ -63,6 +63,22 @@ KINDS: dict[str, KindOfObject] = {
         "po_1", 23, "payouts", (), {**_MONEY, "original_payout": "payout", "reversed_by": "payout"}
     ),
     "topup": KindOfObject("tu_1", 23, "topups", (), {"balance_transaction": "balance_transaction"}),
+    "subscription": KindOfObject(
+        "sub_1", 23, "subscriptions", ("customer",),
+        {"customer": "customer", "default_payment_method": "payment_method", "discounts": "discount",
+         "latest_invoice": "invoice", "pending_setup_intent": "setup_intent", "schedule": "subscription_schedule",
+         "test_clock": "test_helpers.test_clock"},
+    ),
+    "subscription_item": KindOfObject(
+        "si_", 14, "subscription_items", ("subscription", "_price"),
+        {"discounts": "discount"},
+    ),
+    "subscription_schedule": KindOfObject(
+        "sub_sched_1", 23, "subscription_schedules", ("customer", "subscription"),
+        {"customer": "customer", "subscription": "subscription", "phases.items.price": "price",
+         "test_clock": "test_helpers.test_clock"},
+    ),
+    "test_helpers.test_clock": KindOfObject("clock_1", 23, "test_helpers/test_clocks"),
     "event": KindOfObject("evt_1", 23, "events"),
     "webhook_endpoint": KindOfObject("we_1", 23, "webhook_endpoints"),
 }  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any
 
 from payment_kit.sandbox import events, webhooks
 from payment_kit.sandbox.balance import payouts, preferences, topups, transactions
+from payment_kit.sandbox.billing import test_clocks
 from payment_kit.sandbox.call import Call, Listener
 from payment_kit.sandbox.connect import accounts
 from payment_kit.sandbox.customers import customers
@@ -24,6 +25,7 @@ from payment_kit.sandbox.store import Row
 # What falls due in the same second happens in this order.
 MODULES: tuple[ModuleType, ...] = (
     accounts,
+    test_clocks,
     transactions,
     preferences,
     payouts,

@@ -57,7 +57,7 @@ class Call:
     def now(self) -> int:
         """Unix seconds: the test clock's as soon as the call met an object that follows one, else the account's."""
         clock = self.store.get(TEST_CLOCK, self.clock) if self.clock else None
-        return self.store.now if clock is None else int(clock.get("frozen_time", clock.get("_frozen_time")))
+        return self.store.now if clock is None else int(clock.get("frozen_time") or clock["_frozen_time"])
 
     def part(self, **params: Any) -> "Call":
         """This call as another operation would see it, with parameters of its own."""

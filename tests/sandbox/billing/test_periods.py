@@ -60,9 +60,7 @@ def test_a_configured_day_outlives_a_shorter_month() -> None:
     assert ends(Cycle(at("2026-02-28"), "month", 1, 31), 3) == ["2026-03-31", "2026-04-30", "2026-05-31"]
 
 
-CYCLES = st.builds(
-    Cycle, st.integers(0, 4_000_000_000), st.sampled_from(INTERVALS), st.integers(1, 12), st.none()
-)
+CYCLES = st.builds(Cycle, st.integers(0, 4_000_000_000), st.sampled_from(INTERVALS), st.integers(1, 12), st.none())
 
 
 @given(CYCLES, st.integers(-20, 40))

@@ -1,6 +1,8 @@
 """Where a server may listen: on this machine's loopback, as long as there is no TLS."""
 
+import errno
 import ipaddress
+import socket
 
 from payment_kit.errors import UsageProblem
 
@@ -17,9 +19,22 @@ def loopback(host: str) -> str:
     raise UsageProblem("BIND_INSECURE", f"{host} is not a loopback address.")
 
 
-def port_taken(host: str, port: int) -> UsageProblem:
-    """The refusal when somebody else listens there."""
-    return UsageProblem("PORT_TAKEN", f"Port {port} of {host} is taken.")
+def port_taken(host: str, port: int, error: OSError | None = None) -> UsageProblem:
+    """The refusal when somebody else listens there, or when `error` forbids it for another reason."""
+    if error is None or error.errno == errno.EADDRINUSE:
+        return UsageProblem("PORT_TAKEN", f"Port {port} of {host} is taken.")
+    what = f"Port {port} of {host} cannot be used: {error.strerror or error}."
+    return UsageProblem("PORT_TAKEN", what, next_step="Choose another port or address.")
+
+
+def require_free(host: str, port: int) -> None:
+    """Raises `UsageProblem` PORT_TAKEN when nobody else could listen there now; port 0, any free one, always passes."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise port_taken(host, port, error) from None
 
 
 def shown(host: str, port: int) -> str:

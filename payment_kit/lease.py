@@ -38,6 +38,21 @@ def unused(path: Path) -> bool:
     return True
 
 
+def holders(path: Path) -> list[int]:
+    """The processes that have the lock file `path` open, so hold it or are asking; for people to read.
+
+    Empty where the kernel does not tell (no /proc) and for processes of other accounts.
+    """
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(descriptor.readlink() == path for descriptor in (folder / "fd").iterdir()):
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return sorted(found)
+
+
 @contextmanager
 def _locked(path: Path, mode: int) -> Iterator[None]:
     descriptor = _open(path)

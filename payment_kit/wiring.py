@@ -1,30 +1,22 @@
 """Builds what a door needs from the settings; the only module that knows everything.
 
-With DATABASE_URL unset the database is a private PostgreSQL; with STRIPE_API_KEY unset Stripe is the sandbox, a process
-of its own that every command of this installation shares. Neither is used when its variable is set.
+With DATABASE_URL unset the database is a private PostgreSQL; with STRIPE_API_KEY unset Stripe is the sandbox
+(`sandbox_process`). Neither is used when its variable is set.
 """
 
 import asyncio
 import contextlib
-import os
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-import orjson
 import psycopg
 import structlog
 import uvloop
 from pydantic import SecretStr
 
-from payment_kit import lease
-from payment_kit.addresses import shown
+from payment_kit.addresses import loopback, require_free, shown
 from payment_kit.api.server import GrpcServer
 from payment_kit.api.services import Services
 from payment_kit.config import Settings
@@ -32,20 +24,19 @@ from payment_kit.database.connection import Pool, open_pool
 from payment_kit.database.connection import problem as database_problem
 from payment_kit.database.embedded import embedded
 from payment_kit.database.migrations import ensure_migrated, migrate
-from payment_kit.errors import Broken, Problem, UsageProblem
+from payment_kit.errors import Problem, UsageProblem
 from payment_kit.mirror.accounts import Account, identify
 from payment_kit.mirror.catch_up import catch_up as catch_up_once
 from payment_kit.mirror.inbox import Inbox
 from payment_kit.mirror.intake import Intake
 from payment_kit.mirror.worker import Worker
 from payment_kit.payments.desk import open_desk
+from payment_kit.sandbox_process import endpoint_secret, sandbox
 from payment_kit.stripe_gateway.gateway import StripeGateway
 from payment_kit.webhooks.receiver import PATH, receiver
 from payment_kit.webhooks.server import WebhookServer
 
-SANDBOX_READY_SECONDS = 30.0
 STOP_SECONDS = 10.0
-ENDPOINT_EVENTS = "*"
 T = TypeVar("T")
 _log = structlog.get_logger()
 
@@ -96,8 +87,8 @@ def stripe(settings: Settings) -> Iterator[StripeAccess]:
             settings.stripe_api_base, settings.stripe_api_key, settings.stripe_webhook_secrets, sandbox=False
         )
         return
-    with sandbox(settings) as access:
-        yield access
+    with sandbox(settings.home) as address:
+        yield StripeAccess(address.url, address.api_key, (), sandbox=True)
 
 
 @asynccontextmanager
@@ -145,17 +136,25 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(coroutine)
 
 
+def check_doors(settings: Settings, parts: Collection[str]) -> None:
+    """What `open_doors` would refuse, said before anything is started or asked.
+
+    Raises `UsageProblem` WEBHOOK_SECRET_MISSING when the receiver could verify nothing, PORT_TAKEN and BIND_INSECURE.
+    """
+    if "webhooks" in parts and settings.stripe_api_key is not None and not settings.stripe_webhook_secrets:
+        raise UsageProblem("WEBHOOK_SECRET_MISSING", "STRIPE_WEBHOOK_SECRET is not set.")
+    for part, port in (("service", settings.port), ("webhooks", settings.webhook_port)):
+        if part in parts:
+            require_free(loopback(settings.host), port)
+
+
 async def open_doors(kit: Installation, parts: Collection[str], stack: AsyncExitStack) -> dict[str, int]:
     """Opens the gRPC service and the webhook receiver, as `parts` asks, until `stack` closes; returns their ports.
 
-    Both accept webhooks by the same rule. Raises `UsageProblem` WEBHOOK_SECRET_MISSING when the receiver could verify
-    nothing, PORT_TAKEN and BIND_INSECURE.
+    Both accept webhooks by the same rule. Raises `UsageProblem` PORT_TAKEN and BIND_INSECURE.
     """
     settings, ports = kit.settings, dict[str, int]()
-    secrets = kit.stripe.webhook_secrets
-    if "webhooks" in parts and not secrets and not kit.stripe.sandbox:
-        raise UsageProblem("WEBHOOK_SECRET_MISSING", "STRIPE_WEBHOOK_SECRET is not set.")
-    known: list[SecretStr] = list(secrets)
+    known: list[SecretStr] = list(kit.stripe.webhook_secrets)
     intake = Intake(
         kit.inbox,
         known,
@@ -221,133 +220,3 @@ async def _catch_up_regularly(kit: Installation, stop: asyncio.Event) -> None:
             _log.warning("catch-up will be repeated", error=str(error))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), kit.settings.catch_up_interval_seconds)
-
-
-# ---- the sandbox as a shared process --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxFiles:
-    """How the processes of one installation find and share its sandbox."""
-
-    home: Path
-
-    @property
-    def address(self) -> Path:
-        """Its URL and key, written when it is ready, readable by the owner only."""
-        return self.home / "sandbox.json"
-
-    @property
-    def users(self) -> Path:
-        """The lease of everyone who uses it."""
-        return self.home / "sandbox.users"
-
-    @property
-    def start(self) -> Path:
-        """One process at a time looks and starts, or decides to stop."""
-        return self.home / "sandbox.start"
-
-    @property
-    def log(self) -> Path:
-        """What it says, for whoever has to look."""
-        return self.home / "sandbox.log"
-
-    @property
-    def alive(self) -> Path:
-        """The lease the sandbox itself holds while it can be reached."""
-        return self.home / "sandbox.alive"
-
-
-@contextmanager
-def sandbox(settings: Settings) -> Iterator[StripeAccess]:
-    """The running sandbox of this installation, started when nobody uses it yet; it leaves with its last user.
-
-    One that was killed is started again where it was, so that whoever still uses it goes on.
-    """
-    files = SandboxFiles(settings.home.resolve())
-    with lease.use(files.users):
-        with lease.exclusive(files.start):
-            found = _reachable(files) or _start_sandbox(files, _last_port(files)) or _start_sandbox(files, 0)
-            if found is None:
-                raise Broken("SANDBOX_FAILED", f"The sandbox did not start; its log is {files.log}.")
-        yield StripeAccess(found["url"], SecretStr(found["api_key"]), (), sandbox=True)
-
-
-def _reachable(files: SandboxFiles) -> dict[str, Any] | None:
-    """What the address file says, if the process that wrote it still lives."""
-    if not files.address.exists() or lease.unused(files.alive):
-        return None
-    found: dict[str, Any] = orjson.loads(files.address.read_bytes())
-    return found
-
-
-def _last_port(files: SandboxFiles) -> int:
-    """The port the last sandbox had, 0 when there was none."""
-    if not files.address.exists():
-        return 0
-    return urlsplit(orjson.loads(files.address.read_bytes())["url"]).port or 0
-
-
-def _start_sandbox(files: SandboxFiles, port: int) -> dict[str, Any] | None:
-    """Its address when it is up; None when it ended before, e.g. because somebody else has the port by now."""
-    files.home.mkdir(parents=True, exist_ok=True)
-    process = _detached(
-        [sys.executable, "-m", "payment_kit", "sandbox", "--port", str(port), "--until-unused"],
-        os.environ | {"PAYMENT_KIT_HOME": str(files.home)},
-        files.log,
-    )
-    deadline = time.monotonic() + SANDBOX_READY_SECONDS
-    while time.monotonic() < deadline and _alive(process):
-        found = _reachable(files)
-        if found is not None:
-            return found
-        time.sleep(0.05)
-    return None
-
-
-def _detached(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
-    """Starts a process that is nobody's child and hears no Ctrl-C of ours; returns its id."""
-    script = 'umask 077; log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
-    started = subprocess.run(
-        ["/bin/sh", "-c", script, "sh", str(log), *command],
-        env=environment,
-        start_new_session=True,
-        capture_output=True,
-        check=True,
-    )
-    return int(started.stdout)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-async def endpoint_secret(gateway: StripeGateway, home: Path, url: str) -> SecretStr:
-    """Registers `url` as the sandbox's webhook endpoint, once, and keeps the signing secret it answers only then."""
-    saved = home / "sandbox.endpoint.json"
-    if saved.exists():
-        known: dict[str, str] = orjson.loads(saved.read_bytes())
-        listed = (await gateway.request("get", "/v1/webhook_endpoints", {"limit": 100})).body["data"]
-        for endpoint in listed:
-            if endpoint["id"] == known["id"]:
-                if endpoint["url"] != url:
-                    await gateway.request("post", f"/v1/webhook_endpoints/{known['id']}", {"url": url})
-                return SecretStr(known["secret"])
-    created = (
-        await gateway.request("post", "/v1/webhook_endpoints", {"url": url, "enabled_events": [ENDPOINT_EVENTS]})
-    ).body
-    write_private(saved, orjson.dumps({"id": created["id"], "secret": created["secret"]}))
-    return SecretStr(created["secret"])
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Writes a file only its owner can read, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    temporary.replace(path)

@@ -1,24 +1,20 @@
 """What the settings make of an installation, and how its parts end."""
 
 import asyncio
-import subprocess
-import sys
-import threading
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from pydantic import SecretStr
 
-from payment_kit import config, lease, wiring
+from payment_kit import config, wiring
 from payment_kit.database.connection import Pool
 from payment_kit.errors import UsageProblem
 from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.inbox import Inbox
 from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import StripeGateway
-from tests.waiting import SECONDS_MAX, eventually
+from tests.waiting import SECONDS_MAX
 
 
 @pytest.fixture
@@ -90,63 +86,3 @@ async def test_a_catch_up_that_fails_is_repeated(kit: wiring.Installation, monke
     await asyncio.wait_for(again.wait(), SECONDS_MAX)
     stop.set()
     await working
-
-
-async def test_an_endpoint_is_registered_once_and_follows_its_address(gateway: StripeGateway, tmp_path: Path) -> None:
-    first = await wiring.endpoint_secret(gateway, tmp_path, "http://127.0.0.1:1/a")
-    again = await wiring.endpoint_secret(gateway, tmp_path, "http://127.0.0.1:2/b")
-    (endpoint,) = (await gateway.page("/v1/webhook_endpoints")).data
-    assert (first, endpoint["url"]) == (again, "http://127.0.0.1:2/b")
-
-
-def test_secrets_are_kept_for_their_owner_only(tmp_path: Path) -> None:
-    wiring.write_private(tmp_path / "kept", b"secret")
-    assert ((tmp_path / "kept").stat().st_mode & 0o777, len(list(tmp_path.iterdir()))) == (0o600, 1)
-
-
-def test_users_who_start_at_once_share_one_sandbox_and_leave_none(clean_settings: Path) -> None:
-    files, settings = wiring.SandboxFiles(clean_settings), config.load()
-    together, found = threading.Barrier(3), list[str]()
-
-    def use() -> None:
-        with wiring.sandbox(settings) as access:
-            found.append(access.base)
-            together.wait(SECONDS_MAX)
-
-    users = [threading.Thread(target=use) for _ in range(3)]
-    for user in users:
-        user.start()
-    for user in users:
-        user.join()
-    assert (len(found), len(set(found))) == (3, 1)
-    with lease.exclusive(files.start):
-        pass
-    _gone(files)
-
-
-def test_an_address_whose_sandbox_died_and_whose_port_is_taken_is_not_believed(clean_settings: Path) -> None:
-    files = wiring.SandboxFiles(clean_settings)
-    files.home.mkdir()
-    holder = (
-        "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1]); time.sleep(600)"
-    )
-    with subprocess.Popen([sys.executable, "-u", "-c", holder], stdout=subprocess.PIPE) as other:
-        try:
-            assert other.stdout is not None
-            stale = f"http://127.0.0.1:{int(other.stdout.readline())}"
-            files.address.write_bytes(orjson.dumps({"url": stale, "api_key": "sk_test_old"}))
-            with wiring.sandbox(config.load()) as access:
-                assert access.base != stale
-        finally:
-            other.kill()
-    _gone(files)
-
-
-def _gone(files: wiring.SandboxFiles) -> None:
-    """Nobody serves any more, at the latest when the start mutex is free after the last user left."""
-
-    def nobody() -> bool:
-        with lease.exclusive(files.start):
-            return lease.unused(files.alive)
-
-    eventually(nobody)

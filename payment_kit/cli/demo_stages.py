@@ -22,12 +22,13 @@ from payment_kit.config import Settings
 from payment_kit.database.connection import Pool, connect, open_pool
 from payment_kit.database.migrations import migrate
 from payment_kit.database.queries import sql
-from payment_kit.errors import Conflict, Problem, UsageProblem
+from payment_kit.errors import UsageProblem, first_problem
 from payment_kit.mirror.accounts import Account, identify
 from payment_kit.mirror.catch_up import catch_up
 from payment_kit.mirror.settlement import pull_settlement
 from payment_kit.sandbox.scenario import Scenario, actions, scenario
 from payment_kit.sandbox.scenario.calendar import DAY, midnight
+from payment_kit.sandbox_process import SandboxFiles, in_use
 from payment_kit.stripe_gateway.gateway import StripeGateway
 
 DAYS_AFTER = 6
@@ -64,9 +65,9 @@ class Stage:
 
 def open_stage(stack: ExitStack, settings: Settings, options: Options, screen: Screen) -> Stage:
     """Database and sandbox, both empty of an earlier demo; raises `Problem` before touching what is not its own."""
-    files = wiring.SandboxFiles(settings.home.resolve())
+    files = SandboxFiles(settings.home.resolve())
     if files.users.exists() and not lease.unused(files.users):
-        raise Conflict("STATE_LOCKED", f"Another payment-kit command uses the sandbox in {files.home}.")
+        raise in_use(files)
     screen.title("payment-kit demo: three months of a shop and a SaaS, from the card to the books")
     with screen.progress("PostgreSQL", "") as report:
         report(0, 0, "starting")
@@ -77,7 +78,7 @@ def open_stage(stack: ExitStack, settings: Settings, options: Options, screen: S
     screen.done(f"PostgreSQL {version}", f"{where}, schema up to date, earlier demo data removed")
     with screen.progress("Sandbox", "") as report:
         report(0, 0, "starting")
-        stripe = stack.enter_context(wiring.sandbox(settings))
+        stripe = stack.enter_context(wiring.stripe(settings))
     return Stage(settings, options, screen, dsn, stripe)
 
 
@@ -151,7 +152,7 @@ async def _business(stage: Stage, plan: Scenario, sandbox: SandboxControl, serve
         try:
             played = await business.play(plan, report, kills.launched)
         except ExceptionGroup as group:
-            raise _first_problem(group) from None
+            raise first_problem(group) from None
         for day in range(1, DAYS_AFTER + 1):
             await sandbox.advance(midnight(plan.end) + day * DAY)
     seconds = time.monotonic() - started
@@ -162,15 +163,6 @@ async def _business(stage: Stage, plan: Scenario, sandbox: SandboxControl, serve
     for surprise in played.surprises[:5]:
         screen.fail(surprise)
     return played, seconds
-
-
-def _first_problem(group: ExceptionGroup[Exception]) -> Exception:
-    """What a person should read when several calls fail at once: a `Problem` if there is one."""
-    for error in group.exceptions:
-        found = _first_problem(error) if isinstance(error, ExceptionGroup) else error
-        if isinstance(found, Problem):
-            return found
-    return group
 
 
 class Kills:

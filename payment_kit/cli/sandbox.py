@@ -7,9 +7,10 @@ from contextlib import ExitStack
 import click
 import orjson
 
-from payment_kit import config, lease, wiring
-from payment_kit.errors import Conflict, UsageProblem
+from payment_kit import config, lease
+from payment_kit.addresses import port_taken
 from payment_kit.sandbox import Sandbox, StateInUse, serve_until
+from payment_kit.sandbox_process import SandboxFiles, in_use, write_private
 
 UNUSED_POLL_SECONDS = 0.5
 
@@ -27,12 +28,12 @@ def command(*, port: int | None, seed: int, memory: bool, until_unused: bool, re
     command that runs without STRIPE_API_KEY.
     """
     settings = config.load()
-    files = wiring.SandboxFiles(settings.home.resolve())
+    files = SandboxFiles(settings.home.resolve())
     chosen = settings.sandbox_port if port is None else port
     try:
-        sandbox = Sandbox(seed=seed, state_dir=None if memory else files.home / "sandbox")
+        sandbox = Sandbox(seed=seed, state_dir=None if memory else files.state)
     except StateInUse:
-        raise Conflict("STATE_LOCKED", f"A sandbox already runs on {files.home / 'sandbox'}.") from None
+        raise in_use(files) from None
 
     # Left last: whoever gets the start mutex next must find the sandbox gone, not about to go.
     with ExitStack() as until_gone, ExitStack() as stack:
@@ -40,7 +41,7 @@ def command(*, port: int | None, seed: int, memory: bool, until_unused: bool, re
         def ready(url: str) -> None:
             address = {"url": url, "account": sandbox.account_id, "api_key": sandbox.api_key}
             if not memory:
-                wiring.write_private(files.address, orjson.dumps(address))
+                write_private(files.address, orjson.dumps(address))
                 stack.enter_context(lease.use(files.alive))
             if ready_json:
                 click.echo(orjson.dumps(address))
@@ -62,10 +63,10 @@ def command(*, port: int | None, seed: int, memory: bool, until_unused: bool, re
         try:
             asyncio.run(run())
         except OSError as error:
-            raise UsageProblem("PORT_TAKEN", f"Port {chosen} cannot be used: {error.strerror or error}.") from None
+            raise port_taken("127.0.0.1", chosen, error) from None
 
 
-async def _stop_when_unused(files: wiring.SandboxFiles, stop: asyncio.Event, until_gone: ExitStack) -> None:
+async def _stop_when_unused(files: SandboxFiles, stop: asyncio.Event, until_gone: ExitStack) -> None:
     """Holds the start mutex from the decision until this process is gone, so nobody meets a half-stopped sandbox."""
     while True:
         await asyncio.sleep(UNUSED_POLL_SECONDS)

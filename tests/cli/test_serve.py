@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from payment_kit import lease
-from payment_kit.wiring import SandboxFiles
+from payment_kit.sandbox_process import SandboxFiles
 from tests.waiting import SECONDS_MAX, eventually
 
 
@@ -107,19 +107,9 @@ def test_a_sandbox_that_was_killed_is_started_again_where_it_was(
     files = SandboxFiles(clean_settings)
     with _serve(environment, "--no-catch-up") as (process, _):
         before = orjson.loads(files.address.read_bytes())
-        os.kill(_holder(files.alive), signal.SIGKILL)
+        (server,) = lease.holders(files.alive)
+        os.kill(server, signal.SIGKILL)
         eventually(lambda: lease.unused(files.alive))
         assert _status(environment) == 0
         assert orjson.loads(files.address.read_bytes()) == before
         assert _ends(process) == 0
-
-
-def _holder(path: Path) -> int:
-    """The process that has `path` open and is the sandbox."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if any(one.readlink() == path for one in (folder / "fd").iterdir()):
-                return int(folder.name)
-        except OSError:
-            continue
-    raise AssertionError(f"nobody holds {path}")

@@ -1,7 +1,6 @@
 """The gRPC server: listens on loopback, answers health and reflection, stops without dropping calls."""
 
 import asyncio
-import socket
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from payment_kit.addresses import loopback, port_taken, shown
+from payment_kit.addresses import loopback, port_taken, require_free, shown
 from payment_kit.api.interceptors.observe import observe
 from payment_kit.api.interceptors.translate import translate
 from payment_kit.api.interceptors.unary import UnaryInterceptor
@@ -124,23 +123,11 @@ class GrpcServer:
 
     def _bind(self) -> int:
         # Asked first by a plain socket, because gRPC's core writes its own lines to stderr when it cannot bind.
-        if self.port and not _free(self._host, self.port):
-            raise port_taken(self._host, self.port)
+        require_free(self._host, self.port)
         try:
             return self._server.add_insecure_port(shown(self._host, self.port))
         except RuntimeError:
             raise port_taken(self._host, self.port) from None
-
-
-def _free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
 
 
 def _options(message_bytes_max: int) -> list[tuple[str, int]]:

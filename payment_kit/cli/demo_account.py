@@ -20,11 +20,19 @@ POOL_CONNECTIONS = 6
 def mirror_and_report(settings: Settings, screen: Screen) -> dict[str, Any]:
     """Reads the account into PostgreSQL and runs the notebook; the summary's status is the report's."""
     screen.title("payment-kit demo: your own Stripe account, read only")
+    asyncio.run(_try_key(settings))
     with wiring.database(settings, migrated=False) as dsn:
         applied = migrate(dsn)
         screen.done("PostgreSQL", f"{len(applied)} migrations applied")
         asyncio.run(_mirror(settings, dsn, screen))
         return report(settings, screen, last_full_month(datetime.now(UTC)), AFTER_OWN)
+
+
+async def _try_key(settings: Settings) -> None:
+    """A key that does not work is said before a database is started for it."""
+    with wiring.stripe(settings) as stripe:
+        async with wiring.open_gateway(settings, stripe) as gateway:
+            await gateway.request("get", "/v1/account")
 
 
 async def _mirror(settings: Settings, dsn: str, screen: Screen) -> None:

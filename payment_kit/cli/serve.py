@@ -50,6 +50,7 @@ def command(
     given = {"port": port, "webhook_port": webhook_port, "host": host}
     settings = config.load(**{name: value for name, value in given.items() if value is not None})
     configure(log_level)
+    wiring.check_doors(settings, only or PARTS)
     wiring.run(_serve(settings, only or PARTS, catch_up=catch_up, ready_json=ready_json))
 
 

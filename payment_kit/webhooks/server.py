@@ -67,7 +67,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening.bind((host, port))
         listening.listen(BACKLOG)
-    except OSError:
+    except OSError as error:
         listening.close()
-        raise port_taken(host, port) from None
+        raise port_taken(host, port, error) from None
     return listening

@@ -154,6 +154,47 @@ def test_an_address_others_can_reach(
     assert "PK-BIND_INSECURE" in _refusal(capsys, "serve", "--host", "0.0.0.0", "--port", "0", "--webhook-port", "0")
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--port", "{taken}"], "PK-PORT_TAKEN"),
+        (["--webhook-port", "{taken}"], "PK-PORT_TAKEN"),
+        (["--host", "192.0.2.1"], "PK-BIND_INSECURE"),
+        ([], "PK-WEBHOOK_SECRET_MISSING"),
+    ],
+)
+def test_doors_that_cannot_open_are_said_before_database_and_stripe_are_asked(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    taken_port: int,
+    options: list[str],
+    said: str,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", NOBODY_LISTENS)
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_test_1")
+    if options:
+        monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "whsec_1")
+    given = [option.format(taken=taken_port) for option in options]
+
+    assert said in _refusal(capsys, "serve", "--port", "0", "--webhook-port", "0", *given)
+
+
+def test_a_demo_with_a_key_stripe_refuses_starts_no_database(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stripe_elsewhere: Sandbox, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_test_wrong")
+    monkeypatch.setenv("STRIPE_API_BASE", stripe_elsewhere.url)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["demo"])
+
+    captured = capsys.readouterr()
+    assert ended.value.code == 2
+    assert "PK-STRIPE_KEY_REFUSED" in captured.err
+    assert "PostgreSQL" not in captured.out
+    assert not (tmp_path / "var").exists()
+
+
 def test_no_webhook_secret_for_a_real_stripe(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, database: str, stripe_elsewhere: Sandbox
 ) -> None:

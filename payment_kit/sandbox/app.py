@@ -298,7 +298,8 @@ class Door:
             result = _row(store, result)
         paths = [path for path in call.params.get("expand") or () if path]
         result = listing.expand(store, result, paths, registry.INCLUDES)
-        if visit.version != versions.NEWEST:
+        # an event keeps the version it was made in, whoever asks
+        if visit.version != versions.NEWEST and not endpoint.path.startswith("events"):
             result = versions.render(result, visit.version, store)
         if visit.key is not None and visit.key.kind == keys.PUBLISHABLE:
             result = keys.shown(result)

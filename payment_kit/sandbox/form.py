@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from payment_kit.sandbox.errors import ApiError, invalid, missing, unknown
 
 FIELDS_MAX = 1000
-DEPTH_MAX = 6
+DEPTH_MAX = 10
 STRING_MAX = 5000
 METADATA_KEYS_MAX, METADATA_KEY_MAX, METADATA_VALUE_MAX = 50, 40, 500  # docs.stripe.com/metadata
 INTEGER_MAX = 99_999_999_999
@@ -22,6 +22,7 @@ Kind = Callable[[Any, str], Any]
 Kinds = Mapping[str, Kind]
 
 _KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+_POSITION = re.compile(r"[0-9]{1,4}")
 _PART = re.compile(r"\[([^\[\]]*)\]")
 
 
@@ -44,9 +45,9 @@ def decode(encoded: str) -> dict[str, Any]:
 
 
 def _insert(values: dict[str, Any], path: list[str], value: str, key: str) -> None:
-    for part, following in zip(path, [*path[1:], None], strict=True):
-        name = part or str(len(values))
-        if following is None:
+    for at, part in enumerate(path):
+        name = part or _position(values, path[at + 1 :])
+        if at == len(path) - 1:
             if isinstance(values.get(name), dict):
                 raise invalid(key, f"Invalid parameter: {key} is both a value and a hash.")
             values[name] = value
@@ -55,6 +56,23 @@ def _insert(values: dict[str, Any], path: list[str], value: str, key: str) -> No
         if not isinstance(inner, dict):
             raise invalid(key, f"Invalid parameter: {key} is both a value and a hash.")
         values = inner
+
+
+def _position(values: dict[str, Any], rest: list[str]) -> str:
+    """Where ``a[]`` goes: the next place, or the last one while that is a hash without what `rest` names.
+
+    So ``a[][b]=1&a[][c]=2&a[][b]=3`` is two hashes, as servers of Stripe's kind read it.
+    """
+    last: Any = values.get(str(len(values) - 1))
+    if rest and isinstance(last, dict):
+        for part in rest:
+            last = last.get(part) if isinstance(last, dict) else None
+        if last is None:
+            return str(len(values) - 1)
+    taken = len(values)
+    while str(taken) in values:
+        taken += 1
+    return str(taken)
 
 
 def read(kinds: Kinds, raw: Mapping[str, Any], required: tuple[str, ...] = (), inside: str = "") -> dict[str, Any]:
@@ -165,7 +183,7 @@ class Array:
         """The values in their order."""
         if raw == "":
             return []
-        if not isinstance(raw, dict) or not all(name.isdigit() for name in raw):
+        if not isinstance(raw, dict) or not all(_POSITION.fullmatch(name) for name in raw):
             raise invalid(path, "Invalid array")
         return [self.of(raw[name], f"{path}[{name}]") for name in sorted(raw, key=int)]
 

@@ -79,6 +79,27 @@ KINDS: dict[str, KindOfObject] = {
          "test_clock": "test_helpers.test_clock"},
     ),
     "test_helpers.test_clock": KindOfObject("clock_1", 23, "test_helpers/test_clocks"),
+    "invoice": KindOfObject(
+        "in_1", 23, "invoices", ("customer", "_subscription"),
+        {"customer": "customer", "default_payment_method": "payment_method", "discounts": "discount",
+         "from_invoice.invoice": "invoice", "latest_revision": "invoice",
+         "parent.subscription_details.subscription": "subscription", "test_clock": "test_helpers.test_clock",
+         "total_discount_amounts.discount": "discount", "total_taxes.tax_rate_details.tax_rate": "tax_rate"},
+    ),
+    "line_item": KindOfObject(
+        "il_1", 23, "", (),
+        {"discounts": "discount", "discount_amounts.discount": "discount", "subscription": "subscription",
+         "pricing.price_details.price": "price", "taxes.tax_rate_details.tax_rate": "tax_rate"},
+    ),
+    "invoiceitem": KindOfObject(
+        "ii_1", 23, "invoiceitems", ("customer", "invoice", "_pending"),
+        {"customer": "customer", "discounts": "discount", "invoice": "invoice", "test_clock": "test_helpers.test_clock",
+         "pricing.price_details.price": "price"},
+    ),
+    "invoice_payment": KindOfObject(
+        "inpay_1", 23, "invoice_payments", ("invoice", "_intent"),
+        {"invoice": "invoice", "payment.payment_intent": "payment_intent"},
+    ),
     "event": KindOfObject("evt_1", 23, "events"),
     "webhook_endpoint": KindOfObject("we_1", 23, "webhook_endpoints"),
 }  # fmt: skip

@@ -88,9 +88,10 @@ def _matches(row: Row, field: str, wanted: Any) -> bool:
             return row["id"] in wanted
         case "lookup_keys":
             return row["lookup_key"] in wanted
-        case "amount" | "arrival_date":
+        case "amount" | "arrival_date" | "due_date":
             first, last = _range(wanted)
-            return (first is None or row[field] >= first) and (last is None or row[field] <= last)
+            value = row[field]
+            return value is not None and (first is None or value >= first) and (last is None or value <= last)
         case "recurring":
             return row[field] is not None and all(row[field][name] == value for name, value in wanted.items())
         case "type" if row["object"] == "event" and "*" in wanted:

@@ -11,7 +11,14 @@ from typing import Any
 
 from payment_kit.sandbox import events, webhooks
 from payment_kit.sandbox.balance import payouts, preferences, topups, transactions
-from payment_kit.sandbox.billing import test_clocks
+from payment_kit.sandbox.billing import (
+    collection,
+    invoice_items,
+    invoice_lines,
+    invoice_payments,
+    invoices,
+    test_clocks,
+)
 from payment_kit.sandbox.call import Call, Listener
 from payment_kit.sandbox.connect import accounts
 from payment_kit.sandbox.customers import customers
@@ -41,6 +48,11 @@ MODULES: tuple[ModuleType, ...] = (
     disputes,
     intents,
     charges,
+    collection,
+    invoices,
+    invoice_lines,
+    invoice_items,
+    invoice_payments,
     events,
     webhooks,
 )

@@ -197,11 +197,21 @@ async def _webhooks(stage: Stage, sandbox: SandboxControl, pool: Pool, account: 
         await sandbox.flush(DRAIN_SECONDS)
         inbox = await _drained(pool, account, report, serve)
     sent = (await sandbox.stats())["delivery"]
-    faults = ", ".join(f"{sent[name]:,} {name}" for name in ("duplicated", "delayed", "reordered", "dropped"))
-    stage.screen.done(f"{sent['events']:,} webhooks", f"{sent['sent']:,} sent: {faults}")
-    text = f"{sent['acknowledged']:,} acknowledged, {inbox['stored']:,} events stored, {inbox['finished']:,} applied"
+    stage.screen.done(f"{sent['events']:,} webhooks", deliveries(sent))
+    text = (
+        f"{sent['acknowledged']:,} acknowledged, {inbox['stored']:,} different events, {inbox['finished']:,} processed"
+    )
     stage.screen.result(inbox["waiting"] == inbox["dead"] == sent["waiting"] == 0, text, _stuck(inbox, sent))
     return {**{f"webhooks_{name}": count for name, count in sent.items()}, **inbox}
+
+
+def deliveries(sent: Mapping[str, int]) -> str:
+    """How events became deliveries, as a sum a reader can follow."""
+    parts = [f"{sent['events']:,}", f"+ {sent['duplicated']:,} sent twice", f"− {sent['dropped']:,} dropped"]
+    rest = sent["sent"] - sent["events"] - sent["duplicated"] + sent["dropped"]
+    if rest:
+        parts.append(f"+ {rest:,} repeated" if rest > 0 else f"− {-rest:,} not sent")
+    return f"{' '.join(parts)} = {sent['sent']:,} sent, {sent['delayed']:,} late, {sent['reordered']:,} out of order"
 
 
 async def _drained(pool: Pool, account: str, report: Report, serve: Serve) -> dict[str, int]:

@@ -14,6 +14,14 @@ from payment_kit.mirror.catch_up import catch_up
 from payment_kit.mirror.settlement import pull_settlement
 from payment_kit.mirror.status import Status, Stream, status
 
+OUTCOMES = {
+    "applied": "applied",
+    "stale": "held nothing newer",
+    "unmapped": "of types no table holds",
+    "dead": "given up",
+    "waiting": "waiting",
+}
+
 
 @click.group("sync")
 def command() -> None:
@@ -115,8 +123,8 @@ def _show(screen: Screen, account: str, now: Status) -> None:
     lag = now.lag
     waiting = f"{lag.waiting:,} waiting, oldest {lag.oldest_seconds:.0f} s" if lag.waiting else "nothing waiting"
     screen.result(not lag.dead, f"Inbox: {waiting}", f"{lag.dead:,} given up" if lag.dead else "")
-    outcomes = ", ".join(f"{count:,} {name}" for name, count in sorted(now.events.items())) or "none yet"
-    screen.note(f"{now.deliveries:,} deliveries; events: {outcomes}")
+    outcomes = ", ".join(f"{now.events[name]:,} {said}" for name, said in OUTCOMES.items() if name in now.events)
+    screen.note(f"{now.deliveries:,} deliveries; events: {outcomes or 'none yet'}")
     streams = {stream.name: stream for stream in now.streams}
     rows = [
         [name, f"{now.rows.get(name, 0):,}" if name in now.rows else "", _through(streams.get(name))]

@@ -66,6 +66,21 @@ def test_dead_events_are_exit_code_1(called: Called, against_stripe: Sandbox, da
     assert (code, found["status"]["lag"]["dead"]) == (1, 1)
 
 
+def test_people_read_what_became_of_events(
+    capsys: pytest.CaptureFixture[str], against_stripe: Sandbox, database: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        for outcome in ("applied", "stale", "unmapped"):
+            connection.execute(
+                "insert into payment_kit.inbox (account_id, event_id, type, created, livemode, body, source, outcome)"
+                " values (%s, %s, 'a.b', now(), false, '', 'webhook', %s)",
+                [against_stripe.account_id, f"evt_{outcome}", outcome],
+            )
+    with pytest.raises(SystemExit):
+        main(["sync", "status"])
+    assert "events: 1 applied, 1 held nothing newer, 1 of types no table holds" in capsys.readouterr().out
+
+
 def test_people_read_a_table(capsys: pytest.CaptureFixture[str], against_stripe: Sandbox) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["sync", "status"])

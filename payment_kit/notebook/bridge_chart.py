@@ -55,11 +55,8 @@ def steps(bridge: Bridge) -> list[Step]:
     """Opening, gross by category, all fees in one step, payouts, closing; each step starts where the last one ended."""
     causes = [(_label(one.category), one.gross, one.count) for one in bridge.activity]
     fees = -sum(one.fee for one in bridge.activity + bridge.payouts)
-    charged = sum(1 for one in bridge.activity if one.fee)
     if fees:
-        causes.append(
-            ("Fees withheld", fees, 0 if charged > 1 else sum(one.count for one in bridge.activity if one.fee))
-        )
+        causes.append(("Fees withheld", fees, 0))  # parts of the transactions above, none of their own
     causes += [(_label(one.category), one.gross, one.count) for one in bridge.payouts]
     found, level = [Step("Opening balance", 0, bridge.opening, 0, total=True)], bridge.opening
     for label, moved, count in causes:

@@ -52,12 +52,17 @@ def _matrix(result: Reconciliation) -> str:
 
 
 def _cell(one: Check) -> str:
-    difference = ""
-    if one.status is not Status.PASS:
-        said = f"off by {_value(one.difference, one)}" if one.difference and one.unit == "money" else ""
-        said = said or plural(one.breaks, "break")
-        difference = f'<br><span class="small soft">{escape(said)}</span>'
-    return chip(one.status) + difference
+    said = _short(one)
+    return chip(one.status) + (f'<br><span class="small soft">{escape(said)}</span>' if said else "")
+
+
+def _short(one: Check) -> str:
+    """Why it does not pass, in two or three words; a difference that still waits for data is not told as one."""
+    if one.status is Status.PASS:
+        return ""
+    if one.status is Status.FAIL and one.difference and one.unit == "money":
+        return f"off by {_value(one.difference, one)}"
+    return plural(one.breaks, "break") if one.breaks else "not known yet"
 
 
 def _sides(result: Reconciliation) -> str:

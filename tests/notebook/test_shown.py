@@ -43,6 +43,21 @@ def test_the_panel_says_by_how_much_a_control_is_off(books: duckdb.DuckDBPyConne
     assert "off by −0.001" in check(reconcile(books, AUGUST)).text
 
 
+def test_what_still_waits_for_data_is_not_said_to_be_off_or_without_breaks(books: duckdb.DuckDBPyConnection) -> None:
+    books.execute("update payouts set reconciliation_status = 'in_progress' where currency = 'kwd'")
+    result = reconcile(books, AUGUST)
+    waiting = [one for one in result.checks if one.id in {"T3", "T4"} and one.status is Status.PENDING]
+    text = check(result).text
+    assert [one.breaks for one in waiting] == [0] * len(waiting)
+    assert text.count("not known yet") == len(waiting) > 0
+    assert ("0 breaks" in text, "off by" in text) == (False, False)
+
+
+def test_fees_are_no_transactions_of_their_own_in_any_currency(result: Reconciliation) -> None:
+    fees = [one for bridge in result.bridges for one in steps(bridge) if one.label == "Fees withheld"]
+    assert {one.transactions for one in fees} == {0}
+
+
 def test_the_bridge_starts_where_it_opens_and_ends_where_it_closes(result: Reconciliation) -> None:
     for bridge in result.bridges:
         drawn = steps(bridge)

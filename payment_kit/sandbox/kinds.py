@@ -33,6 +33,14 @@ KINDS: dict[str, KindOfObject] = {
     ),
     "product": KindOfObject("prod_", 14, "products", (), {"default_price": "price"}),
     "price": KindOfObject("price_1", 23, "prices", ("product",), {"product": "product"}),
+    "tax_id": KindOfObject("txi_1", 23, "tax_ids", ("_owner",), {"customer": "customer", "owner.customer": "customer"}),
+    "customer_balance_transaction": KindOfObject(
+        "cbtxn_1", 23, "", ("customer",),
+        {"checkout_session": "checkout.session", "credit_note": "credit_note", "customer": "customer",
+         "invoice": "invoice"},
+    ),
+    "billing.meter": KindOfObject("mtr_test_", 32, "billing/meters", ("event_name",)),
+    "billing.meter_event": KindOfObject("mtrevt_", 24, "", ("_usage", "_identifier")),
     "coupon": KindOfObject("", 8, "coupons"),
     "promotion_code": KindOfObject(
         "promo_1", 23, "promotion_codes", ("_code", "_coupon", "customer"),

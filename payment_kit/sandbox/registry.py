@@ -17,11 +17,14 @@ from payment_kit.sandbox.billing import (
     invoice_lines,
     invoice_payments,
     invoices,
+    meter_events,
+    meters,
     test_clocks,
 )
 from payment_kit.sandbox.call import Call, Listener
 from payment_kit.sandbox.connect import accounts
-from payment_kit.sandbox.customers import customers
+from payment_kit.sandbox.customers import balance as credit
+from payment_kit.sandbox.customers import customers, tax_ids
 from payment_kit.sandbox.endpoint import Endpoint
 from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.listing import Include
@@ -38,6 +41,10 @@ MODULES: tuple[ModuleType, ...] = (
     payouts,
     topups,
     customers,
+    tax_ids,
+    credit,
+    meters,
+    meter_events,
     products,
     prices,
     coupons,

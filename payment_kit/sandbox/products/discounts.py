@@ -13,6 +13,7 @@ from payment_kit.sandbox.call import Call
 from payment_kit.sandbox.errors import ApiError, invalid
 from payment_kit.sandbox.form import array, fields, string
 from payment_kit.sandbox.products import percent
+from payment_kit.sandbox.products.coupons import deactivate_codes
 from payment_kit.sandbox.store import Row, Store
 
 # the parameter `discounts` of subscriptions, items and invoices
@@ -190,6 +191,8 @@ def _made(call: Call, coupon: Row, code: Row | None, customer: Row | None, keep:
         used = code["times_redeemed"] + 1
         active = left and (code["max_redemptions"] is None or used < code["max_redemptions"])
         call.change(code, "promotion_code.updated", times_redeemed=used, active=active)
+    if not left:
+        deactivate_codes(call, coupon["id"])
     on_one_invoice = any(owner.get(name) for name in ("invoice", "invoice_item", "checkout_session"))
     return call.add(row, None if on_one_invoice or customer is None else "customer.discount.created")
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from payment_kit.sandbox import control, faults, form, ids, keys, listing, registry, versions
+from payment_kit.sandbox import control, faults, form, ids, keys, listing, page, registry, versions
 from payment_kit.sandbox.call import Call, public, unit
 from payment_kit.sandbox.delivery import WAITING_MAX
 from payment_kit.sandbox.endpoint import Endpoint
@@ -28,6 +28,7 @@ from payment_kit.sandbox.world import Worlds
 BODY_BYTES_MAX = 1 << 20
 IDEMPOTENCY_KEY_MAX = 255
 METHODS = ("GET", "POST", "DELETE")
+PAGE_PATHS = ("/_sandbox", "/_sandbox/")
 CLOSE = "sandbox.close"
 
 Scope = MutableMapping[str, Any]
@@ -97,7 +98,9 @@ class Door:
             extra |= fault.headers()
             if fault.name == "slow_page" and body.startswith(b'{"object":"list"'):
                 await asyncio.sleep(fault.seconds)
-        extra = {"content-type": "application/json", **_CORS, "request-id": request_id, **extra}
+        # another site's script may use the API, as it may Stripe's, but not read what the control API knows
+        cors = {} if visit.path.startswith("/_sandbox") else _CORS
+        extra = {"content-type": "application/json", **cors, "request-id": request_id, **extra}
         extra |= {"date": _date(self._now(visit)), "stripe-version": visit.version, "content-length": str(len(body))}
         encoded = [(name.encode(), value.encode("latin-1")) for name, value in extra.items()]
         await send({"type": "http.response.start", "status": status, "headers": encoded})
@@ -138,7 +141,9 @@ class Door:
 
     async def _answered(self, scope: Scope, receive: Receive, visit: Visit) -> Answer:
         path = visit.path
-        if visit.method == "OPTIONS":
+        if path in PAGE_PATHS and visit.method in ("GET", "HEAD"):
+            return page.answer()
+        if visit.method == "OPTIONS" and not path.startswith("/_sandbox"):
             return 200, b"", dict(_PREFLIGHT)
         visit.enter(await self.worlds.key(visit.headers.get("authorization", "")))
         key = visit.key

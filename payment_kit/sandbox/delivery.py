@@ -287,7 +287,7 @@ class Delivery:
         at: int,
         fault: str | None = None,
     ) -> Attempt:
-        body = signing.body_of(event, endpoint["api_version"])
+        body = signing.body_of(event, endpoint["api_version"], self.store)
         secrets = signing.secrets_of(endpoint, self.store.now)
         attempt = Attempt(number, at, signing.signature(body, secrets, int(time.time()), fault), fault)
         started = time.monotonic()

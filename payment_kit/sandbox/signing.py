@@ -4,16 +4,21 @@ import hmac
 
 import orjson
 
-from payment_kit.sandbox import ids
-from payment_kit.sandbox.call import API_VERSION, public
+from payment_kit.sandbox import ids, versions
+from payment_kit.sandbox.call import public
 from payment_kit.sandbox.store import Row, Store
 
 OLD_SECONDS = 3600  # well beyond the 300 s that Stripe's libraries tolerate
 
 
-def body_of(event: Row, version: str | None = None) -> bytes:
-    """The payload: indented as Stripe's is, so that who verifies JSON he parsed and wrote again, fails here too."""
-    return orjson.dumps({**public(event), "api_version": version or API_VERSION}, option=orjson.OPT_INDENT_2)
+def body_of(event: Row, version: str | None, store: Store) -> bytes:
+    """The payload in the shape of `version`, or of the one the event was made in.
+
+    It is indented as Stripe's is, so that who verifies JSON he parsed and wrote again, fails here too.
+    """
+    version = version or event["api_version"]
+    shown = {**versions.render(public(event), version, store), "api_version": version}
+    return orjson.dumps(shown, option=orjson.OPT_INDENT_2)
 
 
 def secrets_of(endpoint: Row, now: int) -> list[str]:

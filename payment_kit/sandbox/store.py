@@ -262,7 +262,7 @@ class Store:
         self.clear()
         self.meta = {}
         for record in records:
-            self._redo(record)
+            self.redo(record)
         self.journal.compact(self.snapshot())
 
     def balance(self, currency: str) -> dict[str, int]:

@@ -1,10 +1,9 @@
 """Webhook endpoints: where events are sent, in which shape, and the secret each delivery is signed with."""
 
-import re
 from typing import Any
 
-from payment_kit.sandbox import event_types, ids
-from payment_kit.sandbox.call import API_VERSION, Call
+from payment_kit.sandbox import event_types, ids, versions
+from payment_kit.sandbox.call import Call
 from payment_kit.sandbox.endpoint import EXPAND, META, PAGE, Endpoint, get, listed
 from payment_kit.sandbox.errors import invalid
 from payment_kit.sandbox.form import array, boolean, string, url
@@ -13,7 +12,6 @@ from payment_kit.sandbox.store import Row
 
 ENDPOINTS_MAX = 16  # docs.stripe.com/webhooks: "up to 16 webhook endpoints"
 ROLL_SECONDS_MAX = 86_400  # docs.stripe.com/webhooks#roll-endpoint-secrets: "up to 24 hours"
-_VERSION = re.compile(r"20[1-9][0-9]-[01][0-9]-[0-3][0-9](\.[a-z]+)?")
 
 
 def create_endpoint(call: Call) -> Row:
@@ -22,8 +20,8 @@ def create_endpoint(call: Call) -> Row:
     if sum("deleted" not in row for row in call.store.rows("webhook_endpoint")) >= ENDPOINTS_MAX:
         raise invalid("url", f"You have reached the maximum of {ENDPOINTS_MAX} webhook endpoints.")
     version = params.get("api_version")
-    if version is not None and not (_VERSION.fullmatch(version) and version[:10] <= API_VERSION[:10]):
-        raise invalid("api_version", f"Invalid API version: {version}. The newest is {API_VERSION}.")
+    if version is not None:
+        known_version(version)
     id_ = call.new_id("webhook_endpoint")
     secret = _secret(call, id_, 0)
     row: Row = {
@@ -61,6 +59,13 @@ def delete_endpoint(call: Call) -> Row:
     """DELETE /v1/webhook_endpoints/{id}: what is still owed to it is no longer sent."""
     row = call.find("webhook_endpoint", call.path[0])
     return call.add({"id": row["id"], "object": "webhook_endpoint", "deleted": True})
+
+
+def known_version(version: str) -> str:
+    """A version webhooks can be rendered in; raises `ApiError` 400 that names the parameter."""
+    if version not in versions.VERSIONS:
+        raise invalid("api_version", f"Invalid API version: {version[:100]}. The newest is {versions.NEWEST}.")
+    return version
 
 
 def roll_secret(call: Call, keep_old_seconds: int) -> Row:

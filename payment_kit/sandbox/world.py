@@ -4,6 +4,7 @@ Tests that run side by side take a key each and never see one another. A world k
 clock, delivery plan, webhook endpoints, idempotency keys, faults, requests seen and, with a state folder, its journal.
 """
 
+import shutil
 from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import count
@@ -16,7 +17,9 @@ from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.faults import Faults
 from payment_kit.sandbox.journal import Journal
 from payment_kit.sandbox.keys import Key
+from payment_kit.sandbox.pace import Pace
 from payment_kit.sandbox.requests import Seen
+from payment_kit.sandbox.snapshots import Snapshots
 from payment_kit.sandbox.store import Store
 
 WORLDS_MAX = 256
@@ -29,8 +32,10 @@ class World:
     def __init__(self, name: str, meta: dict[str, Any], folder: Path | None) -> None:
         self.name = name
         self.journal = Journal(folder)
-        self.store = Store(self.journal, meta, registry.LISTENERS)
-        self.delivery = Delivery(self.store)
+        self.store: Store = Store(self.journal, meta, registry.LISTENERS)
+        self.delivery: Delivery = Delivery(self.store)
+        self.pace = Pace(self.store, self.delivery)
+        self.snapshots = Snapshots(folder)
         self.faults = Faults(self.store)
         self.seen = Seen()
         self.in_use: set[tuple[str, str]] = set()
@@ -155,14 +160,13 @@ class Worlds:
             raise ApiError(400, "The default account cannot be closed; reset it.", stored=False)
         del self._named[world.name]
         self.forget_keys()
+        world.pace.run_at(0)
         await world.delivery.stop()
         world.store.reset(world.store.meta)
         world.journal.close()
         folder = self._folder(world.name)
         if folder is not None:
-            for name in ("journal.jsonl", "lock"):
-                (folder / name).unlink(missing_ok=True)
-            folder.rmdir()
+            shutil.rmtree(folder)
 
     def forget_keys(self) -> None:
         """Look every key up again at its next use."""
@@ -178,6 +182,7 @@ class Worlds:
         """Stop delivering; what is not acknowledged stays owed."""
         self._running = False
         for world in self:
+            world.pace.run_at(0)
             await world.delivery.stop()
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ class Receiver:
     def __init__(self) -> None:
         self.got: list[tuple[bytes, str]] = []
         self.status = 200
+        self.text = "received " * 100
         self.url = ""
         self.came = asyncio.Condition()
 
@@ -25,7 +26,7 @@ class Receiver:
         self.got.append((await request.read(), request.headers["Stripe-Signature"]))
         async with self.came:
             self.came.notify_all()
-        return web.Response(status=self.status)
+        return web.Response(status=self.status, text=self.text)
 
     def ids(self, secret: str) -> list[str]:
         """The ids of what came, each verified by the SDK."""

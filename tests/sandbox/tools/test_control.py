@@ -36,8 +36,8 @@ async def test_the_clock_stands_still_until_told(sandbox: Sandbox) -> None:
     start = sandbox.now
     await pay(sandbox)
     assert sandbox.now == start
-    assert await control(sandbox, "clock", advance_seconds=90) == {"now": start + 90}
-    assert await control(sandbox, "clock", advance_to=start + 90) == {"now": start + 90}
+    assert await control(sandbox, "clock", advance_seconds=90) == {"now": start + 90, "speed": 0}
+    assert await control(sandbox, "clock", advance_to=start + 90) == {"now": start + 90, "speed": 0}
 
 
 async def test_reset_empties_everything_and_keeps_account_and_key(sandbox: Sandbox) -> None:

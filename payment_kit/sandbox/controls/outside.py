@@ -1,0 +1,85 @@
+"""What customers and banks do, on order."""
+
+from typing import Any
+
+from payment_kit.sandbox import triggers
+from payment_kit.sandbox.controls.desk import Desk, Operation, only, text, truth, whole
+from payment_kit.sandbox.happenings import dispute, fail_payout, happen
+from payment_kit.sandbox.payments import intents, planned
+from payment_kit.sandbox.store import Row
+
+
+def trigger(desk: Desk) -> dict[str, Any]:
+    """POST trigger"""
+    only(desk.given, "event")
+    return triggers.run(desk.store, desk.world.delivery, text(desk.given, "event"))
+
+
+def fail_payments(desk: Desk) -> list[dict[str, Any]]:
+    """POST payments/fail_next"""
+    only(desk.given, "decline", "customer", "count")
+    customer = text(desk.given, "customer") if desk.given.get("customer") is not None else None
+    count = whole(desk.given, "count", 1, planned.COUNT_MAX, 1)
+    return planned.plan(desk.store, text(desk.given, "decline", "generic_decline"), customer, count)
+
+
+def fail_no_payment(desk: Desk) -> list[dict[str, Any]]:
+    """POST payments/fail_next/cancel"""
+    planned.cancel(desk.store)
+    return planned.listed(desk.store)
+
+
+def fail_payouts(desk: Desk) -> dict[str, str]:
+    """POST payouts/fail_next"""
+    only(desk.given, "currency", "code")
+    return fail_payout(desk.store, desk.given.get("currency"), desk.given.get("code", "account_closed"))
+
+
+def authenticate(desk: Desk) -> Row:
+    """POST payment_intents/{id}/authenticate"""
+    only(desk.given, "succeed")
+    succeed = truth(desk.given, "succeed", default=True)
+    return happen(desk.store, desk.world.delivery, desk.path[0], lambda call: intents.authenticate(call, succeed))
+
+
+def open_dispute(desk: Desk) -> Row:
+    """POST charges/{id}/dispute"""
+    only(desk.given, "reason")
+    reason = text(desk.given, "reason", "fraudulent")
+    return happen(desk.store, desk.world.delivery, desk.path[0], lambda call: dispute(call, reason))
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "trigger",
+        trigger,
+        '`{"event": "invoice.paid"}`',
+        '`{"event", "events"}`: the event, made to happen through real objects, and the ids of all that came with it',
+    ),
+    Operation("GET", "trigger", lambda desk: sorted(triggers.RECIPES), "", "the types there is a recipe for"),
+    Operation(
+        "POST",
+        "payments/fail_next",
+        fail_payments,
+        '`{"customer", "decline", "count"}`: decline the next payments of a customer, or of anybody',
+        "all that is planned",
+    ),
+    Operation("GET", "payments/fail_next", lambda desk: planned.listed(desk.store), "", "all that is planned"),
+    Operation("POST", "payments/fail_next/cancel", fail_no_payment, "", "`[]`"),
+    Operation(
+        "POST",
+        "payouts/fail_next",
+        fail_payouts,
+        '`{"currency", "code"}`',
+        "the same: the bank returns the next payout made in it",
+    ),
+    Operation(
+        "POST",
+        "payment_intents/*/authenticate",
+        authenticate,
+        '`{"succeed"}`',
+        "the payment intent after the customer's answer to the bank",
+    ),
+    Operation("POST", "charges/*/dispute", open_dispute, '`{"reason"}`', "the dispute"),
+)

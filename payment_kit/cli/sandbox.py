@@ -9,24 +9,33 @@ import orjson
 
 from payment_kit import config, lease
 from payment_kit.addresses import port_taken
+from payment_kit.cli import sandbox_verify
 from payment_kit.sandbox import Sandbox, StateInUse, serve_until
 from payment_kit.sandbox_process import SandboxFiles, in_use, write_private
 
 UNUSED_POLL_SECONDS = 0.5
 
 
-@click.command("sandbox")
+@click.group("sandbox", invoke_without_command=True)
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.  [default: 12111]")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of a new sandbox's ids and account.")
 @click.option("--memory", is_flag=True, help="Keep nothing on disk.")
 @click.option("--until-unused", is_flag=True, hidden=True, help="Leave when no payment-kit process uses it.")
 @click.option("--ready-json", is_flag=True, help="Print one JSON line with url, account and api_key when ready.")
-def command(*, port: int | None, seed: int, memory: bool, until_unused: bool, ready_json: bool) -> None:
+@click.pass_context
+def command(
+    context: click.Context, *, port: int | None, seed: int, memory: bool, until_unused: bool, ready_json: bool
+) -> None:
     """Run the sandbox: Stripe's API with state, signed webhooks, payouts and a clock you move.
 
     Point any Stripe SDK at the printed address with the printed key. State is kept in var/sandbox and shared by every
     command that runs without STRIPE_API_KEY.
     """
+    if context.invoked_subcommand is None:
+        _serve(port, seed, memory=memory, until_unused=until_unused, ready_json=ready_json)
+
+
+def _serve(port: int | None, seed: int, *, memory: bool, until_unused: bool, ready_json: bool) -> None:
     settings = config.load()
     files = SandboxFiles(settings.home.resolve())
     chosen = settings.sandbox_port if port is None else port
@@ -64,6 +73,9 @@ def command(*, port: int | None, seed: int, memory: bool, until_unused: bool, re
             asyncio.run(run())
         except OSError as error:
             raise port_taken("127.0.0.1", chosen, error) from None
+
+
+command.add_command(sandbox_verify.command)
 
 
 async def _stop_when_unused(files: SandboxFiles, stop: asyncio.Event, until_gone: ExitStack) -> None:

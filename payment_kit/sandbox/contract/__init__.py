@@ -1,0 +1,1 @@
+"""The contract suite: steps a client takes, the same against the sandbox and against Stripe, and how they compare."""

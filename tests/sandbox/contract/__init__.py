@@ -1,0 +1,1 @@
+"""The contract suite: against ourselves, against one that differs, against nobody."""

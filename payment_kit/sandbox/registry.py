@@ -13,6 +13,7 @@ from payment_kit.sandbox import events, webhooks
 from payment_kit.sandbox.balance import payouts, preferences, topups, transactions
 from payment_kit.sandbox.billing import (
     collection,
+    credit_notes,
     invoice_items,
     invoice_lines,
     invoice_payments,
@@ -60,6 +61,7 @@ MODULES: tuple[ModuleType, ...] = (
     invoice_lines,
     invoice_items,
     invoice_payments,
+    credit_notes,
     events,
     webhooks,
 )

@@ -9,6 +9,7 @@ from payment_kit.sandbox.billing import items, totals
 from payment_kit.sandbox.billing import lines as line_items
 from payment_kit.sandbox.billing.lines import Line
 from payment_kit.sandbox.call import Call, difference, public
+from payment_kit.sandbox.customers import balance, tax_ids
 from payment_kit.sandbox.errors import ApiError, wrong_state
 from payment_kit.sandbox.payments.intents import AMOUNT_MIN
 from payment_kit.sandbox.products import discounts as reductions
@@ -159,7 +160,7 @@ def assembled(
         {**row, "discount_amounts": line.discount_amounts, "taxes": line.taxes}
         for row, line in zip(rows, each, strict=True)
     ]
-    starting = balance_of(customer, invoice["currency"])
+    starting = balance.in_currency(customer, invoice["currency"])
     owed, _ = due(amounts["total"], starting, invoice["currency"])
     amounts |= {"starting_balance": starting, "amount_due": owed, "amount_remaining": owed}
     listed = line_items.nested(invoice["id"], computed)
@@ -180,18 +181,13 @@ def _priced(store: Store, row: Row, reduced: Sequence[Row], known: Mapping[str, 
     return totals.Priced(row["amount"], own, rates, covered)
 
 
-def balance_of(customer: Row, currency: str) -> int:
-    """The customer's balance as far as it is in this currency; credit is negative."""
-    return int(customer["balance"]) if customer["currency"] in (None, currency) else 0
-
-
-def due(total: int, balance: int, currency: str) -> tuple[int, int]:
-    """What an invoice asks for and the customer's balance after it.
+def due(total: int, held: int, currency: str) -> tuple[int, int]:
+    """What an invoice asks for and the customer's balance after it, `held` before it.
 
     The balance is used up first; what is less than the least chargeable amount is carried on it
     (docs.stripe.com/invoicing/customer/balance).
     """
-    owed = total + balance
+    owed = total + held
     return (owed, 0) if owed >= max(1, AMOUNT_MIN.get(currency, 1)) else (0, owed)
 
 
@@ -202,13 +198,10 @@ def timetable(invoice: Row, now: int) -> Row:
     return {"automatically_finalizes_at": at, "next_payment_attempt": at if charged else None, "_due": at}
 
 
-def by_customer(customer: Row) -> Row:
+def by_customer(store: Store, customer: Row) -> Row:
     """The fields an invoice copies from its customer until it is finalized."""
-    return {f"customer_{name}": customer[name] for name in _BY_CUSTOMER} | {
-        "customer_tax_ids": [
-            {"type": tax_id["type"], "value": tax_id["value"]} for tax_id in customer.get("_tax_ids", ())
-        ]
-    }
+    known = [{"type": row["type"], "value": row["value"]} for row in tax_ids.of(store, customer["id"])]
+    return {f"customer_{name}": customer[name] for name in _BY_CUSTOMER} | {"customer_tax_ids": known}
 
 
 def _row(
@@ -296,7 +289,7 @@ def _row(
         "webhooks_delivered_at": None,
         "_days_until_due": days_until_due,
         "_subscription": subscription and subscription["id"],
-        **by_customer(customer),
+        **by_customer(call.store, customer),
         **fields,
     }  # fmt: skip
 

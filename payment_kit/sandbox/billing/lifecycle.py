@@ -9,6 +9,7 @@ from typing import Any
 from payment_kit.sandbox import ids
 from payment_kit.sandbox.billing import drafts, invoice_payments
 from payment_kit.sandbox.call import Call
+from payment_kit.sandbox.customers import balance
 from payment_kit.sandbox.store import Row
 
 DAY = 86_400
@@ -26,7 +27,7 @@ def finalized(call: Call, invoice: Row, *, auto_advance: bool | None = None) -> 
     if invoice["status"] != "draft":
         return invoice
     customer = call.find("customer", invoice["customer"], "customer", 400)
-    invoice = drafts.refresh(call, invoice, **drafts.by_customer(customer))
+    invoice = drafts.refresh(call, invoice, **drafts.by_customer(call.store, customer))
     advance = invoice["auto_advance"] if auto_advance is None else auto_advance
     changes = _settled(call, invoice, customer) | _identified(call, invoice, customer)
     changes |= {
@@ -57,7 +58,7 @@ def finalized(call: Call, invoice: Row, *, auto_advance: bool | None = None) -> 
 def _settled(call: Call, invoice: Row, customer: Row) -> Row:
     """The customer's balance after the invoice, moved there."""
     total, currency = invoice["total"], invoice["currency"]
-    starting = drafts.balance_of(customer, currency)
+    starting = balance.in_currency(customer, currency)
     owed, ending = drafts.due(total, starting, currency)
     if ending > 0:
         move_balance(call, invoice, -starting, "applied_to_invoice")
@@ -71,7 +72,7 @@ def move_balance(call: Call, invoice: Row, amount: int, type_: str) -> None:
     """Move the customer's balance because of an invoice; a credit is negative, a deleted customer has none."""
     customer = call.store.get("customer", invoice["customer"])
     if amount and customer is not None and "deleted" not in customer:
-        call.change(customer, "customer.updated", balance=customer["balance"] + amount)
+        balance.adjust(call, customer, amount, invoice["currency"], type_, invoice["id"])
 
 
 def _identified(call: Call, invoice: Row, customer: Row) -> Row:

@@ -136,5 +136,5 @@ def _at(ids: list[str], id_: str | None, param: str) -> int | None:
     if id_ is None:
         return None
     if id_ not in ids:
-        raise no_such("line_item", id_, param, 400)
+        raise no_such("invoice line item", id_, param, 400)
     return ids.index(id_)

@@ -250,7 +250,7 @@ class Door:
         print_: str,
     ) -> Answer:
         if visit.key is not None and visit.key.kind != keys.SECRET:
-            keys.allow(visit.key, visit.store, endpoint.method, endpoint.path, raw, found)
+            raw = keys.allowed(visit.key, visit.store, endpoint.method, endpoint.path, raw, found)
         store = visit.store
         call = self._call(endpoint, found, visit, key)
         try:

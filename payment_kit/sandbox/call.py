@@ -65,6 +65,12 @@ class Call:
         other.params, other.path = params, ()
         return other
 
+    def inside(self, store: Store) -> "Call":
+        """This call in another account of the same world; it has to be settled before this one ends."""
+        other = copy(self)
+        other.store, other.clock, other._told = store, None, []  # noqa: SLF001  # a call of the same class
+        return other
+
     def new_id(self, kind: str) -> str:
         """A fresh id; the same for the same seed, source and place in the call."""
         while True:

@@ -116,12 +116,16 @@ def redacted(key: str) -> str:
     return f"{key[:7]}{'*' * 12}{key[-4:]}" if len(key) > 20 else f"{key[:3]}***"
 
 
-def allow(key: Key, store: Store, method: str, path: str, raw: dict[str, Any], found: tuple[str, ...]) -> None:
-    """Raise `ApiError` when a publishable or restricted key may not do this operation."""
-    if key.kind == PUBLISHABLE:
-        _allow_browser(store, method, path, raw, found)
-    elif key.kind == RESTRICTED:
+def allowed(
+    key: Key, store: Store, method: str, path: str, raw: dict[str, Any], found: tuple[str, ...]
+) -> dict[str, Any]:
+    """The parameters without the client secret; raises `ApiError` when a key may not do this operation."""
+    if key.kind == RESTRICTED:
         _allow_restricted(key, store, method, path)
+    if key.kind != PUBLISHABLE:
+        return raw
+    _allow_browser(store, method, path, raw, found)
+    return {name: value for name, value in raw.items() if name != "client_secret"}
 
 
 def shown(row: Row) -> Row:

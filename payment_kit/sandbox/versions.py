@@ -1,8 +1,8 @@
 """Older shapes of the API: all is kept in the newest shape and written back, change by change, when shown.
 
-`CHANGES` lists what is written back, newest first, each with the page of Stripe's changelog it follows. Only answers and
-events are: parameters are read in their newest form whatever the version. A change that only touches behaviour (when a
-Checkout Session makes its payment intent) or objects the sandbox does not have is not in the table.
+`CHANGES` lists what is written back, newest first, each with the page of Stripe's changelog it follows. Only answers
+and events are: parameters are read in their newest form whatever the version. A change that only touches behaviour
+(when a Checkout Session makes its payment intent) or objects the sandbox does not have is not in the table.
 """
 
 from collections.abc import Callable

@@ -55,8 +55,8 @@ def _listening() -> Iterator[None]:
         async def tell(message: Any) -> None:
             if message["type"] == "http.response.start":
                 started.update(message)
-            elif message["type"] == "http.response.body":
-                _hear(scope, started, message.get("body", b""))
+            elif message.get("body") and not message.get("more_body"):  # a body cut short on purpose says nothing
+                _hear(scope, started, message["body"])
             await send(message)
 
         await answer(self, scope, receive, tell)

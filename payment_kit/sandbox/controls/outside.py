@@ -3,6 +3,7 @@
 from typing import Any
 
 from payment_kit.sandbox import triggers
+from payment_kit.sandbox.connect import accounts
 from payment_kit.sandbox.controls.desk import Desk, Operation, only, text, truth, whole
 from payment_kit.sandbox.happenings import dispute, fail_payout, happen
 from payment_kit.sandbox.payments import intents, planned
@@ -49,6 +50,12 @@ def open_dispute(desk: Desk) -> Row:
     return happen(desk.store, desk.world.delivery, desk.path[0], lambda call: dispute(call, reason))
 
 
+def onboard(desk: Desk) -> Row:
+    """POST accounts/{id}/onboard"""
+    only(desk.given)
+    return happen(desk.world.store, desk.world.delivery, desk.path[0], accounts.onboard)
+
+
 OPERATIONS = (
     Operation(
         "POST",
@@ -81,5 +88,6 @@ OPERATIONS = (
         '`{"succeed"}`',
         "the payment intent after the customer's answer to the bank",
     ),
+    Operation("POST", "accounts/*/onboard", onboard, "", "the connected account after its owner's onboarding"),
     Operation("POST", "charges/*/dispute", open_dispute, '`{"reason"}`', "the dispute"),
 )

@@ -53,11 +53,28 @@ KINDS: dict[str, KindOfObject] = {
     "payment_method": KindOfObject("pm_1", 23, "payment_methods", ("customer",), {"customer": "customer"}),
     "payment_intent": KindOfObject(
         "pi_3", 23, "payment_intents", ("customer",),
-        {"customer": "customer", "payment_method": "payment_method", "latest_charge": "charge"},
+        {"customer": "customer", "payment_method": "payment_method", "latest_charge": "charge", "review": "review"},
     ),
     "charge": KindOfObject(
         "ch_3", 23, "charges", ("customer", "payment_intent"),
-        {"customer": "customer", "payment_intent": "payment_intent", **_MONEY},
+        {"customer": "customer", "payment_intent": "payment_intent", "review": "review", **_MONEY},
+    ),
+    "setup_intent": KindOfObject(
+        "seti_1", 23, "setup_intents", ("customer",),
+        {"customer": "customer", "latest_attempt": "setup_attempt", "mandate": "mandate",
+         "payment_method": "payment_method", "single_use_mandate": "mandate"},
+    ),
+    "setup_attempt": KindOfObject(
+        "setatt_1", 23, "setup_attempts", ("setup_intent",),
+        {"customer": "customer", "payment_method": "payment_method", "setup_intent": "setup_intent"},
+    ),
+    "mandate": KindOfObject("mandate_1", 23, "mandates", (), {"payment_method": "payment_method"}),
+    "review": KindOfObject(
+        "prv_1", 23, "reviews", (), {"charge": "charge", "payment_intent": "payment_intent"}
+    ),
+    "radar.early_fraud_warning": KindOfObject(
+        "issfr_1", 23, "radar/early_fraud_warnings", ("charge", "payment_intent"),
+        {"charge": "charge", "payment_intent": "payment_intent"},
     ),
     "refund": KindOfObject(
         "re_3", 23, "refunds", ("charge", "payment_intent"),
@@ -114,7 +131,12 @@ KINDS: dict[str, KindOfObject] = {
 }  # fmt: skip
 
 
+# what is paid by other means than a card has ids of its own at Stripe
+_ALSO = {"py_3": "charge", "pyr_1": "refund"}
+
+
 def of(id_: str) -> str | None:
     """The kind an id's prefix tells of, the longest prefix first; None for any other text."""
-    found = [(len(kind.prefix), name) for name, kind in KINDS.items() if kind.prefix and id_.startswith(kind.prefix)]
+    prefixes = [(kind.prefix, name) for name, kind in KINDS.items() if kind.prefix]
+    found = [(len(prefix), name) for prefix, name in [*prefixes, *_ALSO.items()] if id_.startswith(prefix)]
     return max(found)[1] if found else None

@@ -29,7 +29,17 @@ from payment_kit.sandbox.customers import customers, tax_ids
 from payment_kit.sandbox.endpoint import Endpoint
 from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.listing import Include
-from payment_kit.sandbox.payments import charges, disputes, intents, methods, refunds
+from payment_kit.sandbox.payments import (
+    charges,
+    disputes,
+    fraud_warnings,
+    intents,
+    mandates,
+    methods,
+    refunds,
+    reviews,
+    setups,
+)
 from payment_kit.sandbox.products import coupons, prices, products, promotion_codes, tax_rates
 from payment_kit.sandbox.store import Row
 
@@ -54,8 +64,12 @@ MODULES: tuple[ModuleType, ...] = (
     methods,
     refunds,
     disputes,
+    mandates,
     intents,
     charges,
+    setups,
+    reviews,
+    fraud_warnings,
     collection,
     invoices,
     invoice_lines,

@@ -49,18 +49,22 @@ class NewerParameter(NamedTuple):
 
 
 _INTENTS = ("POST payment_intents", "POST payment_intents/*", "POST payment_intents/*/confirm")
+_SETUPS = ("POST setup_intents", "POST setup_intents/*")
+_SETUP_CARDS = (*_SETUPS, "POST setup_intents/*/confirm")
 _WORDS = {"nullable": True, "type": "array", "items": {"type": "string"}}
 _ALLOWED = "docs.stripe.com/changelog/dahlia/2026-07-29: integrations name the payment method types they allow"
 _CARD = "docs.stripe.com/payments/payment-methods: a card's token as payment_method_data; the specification hides cards"
 NEWER = (
     Newer("payment_intent", "allowed_payment_method_types", _ALLOWED, _WORDS),
+    Newer("setup_intent", "allowed_payment_method_types", _ALLOWED, _WORDS),
     Newer("payment_intent", "source", "answers carry it as null; the specification hides it", {"nullable": True}),
     Newer("product", "type", "answers carry it; the specification hides it since prices came", {"enum": ["service"]}),
 )
 NEWER_PARAMETERS = (
     NewerParameter(_INTENTS, "allowed_payment_method_types", _ALLOWED),
-    NewerParameter(_INTENTS, "payment_method_data[card]", _CARD),
-    NewerParameter(_INTENTS, "payment_method_data[type]", _CARD),
+    NewerParameter(_SETUPS, "allowed_payment_method_types", _ALLOWED),
+    NewerParameter((*_INTENTS, *_SETUP_CARDS), "payment_method_data[card]", _CARD),
+    NewerParameter((*_INTENTS, *_SETUP_CARDS), "payment_method_data[type]", _CARD),
 )
 
 

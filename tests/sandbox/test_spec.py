@@ -58,6 +58,7 @@ def busy() -> Sandbox:
     left = post("payment_intents", amount="2000", currency="eur", customer=customer["id"])
     post(f"payment_intents/{left['id']}/cancel", cancellation_reason="abandoned")
     post("topups", amount="5000", currency="usd")
+    post("setup_intents", customer=customer["id"])
     for dispute in memory.pages(sandbox, "/v1/disputes")[:1]:
         post(f"disputes/{dispute['id']}", **{"evidence[uncategorized_text]": "winning_evidence"})
     sandbox.store.set_meta(fail_next={"usd": "account_closed"})

@@ -1,5 +1,6 @@
 """Stripe's test payment methods (docs.stripe.com/testing): what each ``pm_card_…`` or ``tok_…`` looks like and does."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from payment_kit.sandbox.errors import ApiError
@@ -22,6 +23,9 @@ class Card(NamedTuple):
     last4: str = "4242"
     funding: str = "credit"
     behaviour: str = "succeed"
+    country: str = "US"
+    cvc_check: str = "pass"
+    postal_code_check: str | None = None
 
 
 _DECLINED = "Your card was declined."
@@ -61,8 +65,14 @@ DECLINES: dict[str, Decline] = {
         "96",
     ),
 }
-# This one can be saved to a customer and declines only when charged.
-DECLINES_WHEN_CHARGED = {"charge_customer_fail": DECLINES["generic_decline"]}
+# These can be saved to a customer and decline only when charged. Radar blocks without asking the bank.
+_BLOCKED = Decline("card_declined", "fraudulent", _DECLINED, "do_not_try_again", None)
+DECLINES_WHEN_CHARGED = {
+    "authenticate_then_insufficient_funds": DECLINES["insufficient_funds"],
+    "blocked_highest_risk_level": _BLOCKED,
+    "blocked_rule": _BLOCKED,
+    "charge_customer_fail": DECLINES["generic_decline"],
+}
 
 # name behind pm_card_ or tok_ -> card
 CARDS: dict[str, Card] = {
@@ -73,11 +83,45 @@ CARDS: dict[str, Card] = {
     "amex": Card("amex", "8431"),
     "discover": Card("discover", "1117"),
     "jcb": Card("jcb", "0505"),
+    "diners": Card("diners", "0004"),
+    "unionpay": Card("unionpay", "0005"),
+    "mastercard_prepaid": Card("mastercard", "5100", "prepaid"),
+    "us": Card(),
+    "br": Card(last4="0002", country="BR"),
+    "ca": Card(last4="0000", country="CA"),
+    "mx": Card(last4="8001", country="MX"),
+    "at": Card(last4="0008", country="AT"),
+    "be": Card(last4="0004", country="BE"),
+    "ch": Card(last4="0009", country="CH"),
+    "de": Card(last4="0016", country="DE"),
+    "es": Card(last4="0007", country="ES"),
+    "fr": Card(last4="0003", country="FR"),
+    "gb": Card(last4="0000", country="GB"),
+    "ie": Card(last4="0005", country="IE"),
+    "it": Card(last4="0008", country="IT"),
+    "nl": Card(last4="0002", country="NL"),
+    "se": Card(last4="0008", country="SE"),
+    "au": Card(last4="0006", country="AU"),
+    "hk": Card(last4="0004", country="HK"),
+    "in": Card(last4="0008", country="IN"),
+    "jp": Card(last4="0003", country="JP"),
+    "sg": Card(last4="0003", country="SG"),
     "bypassPending": Card(last4="0077", behaviour="bypass_pending"),
     "authenticationRequired": Card(last4="3184", behaviour="authenticate"),
     "threeDSecure2Required": Card(last4="3220", behaviour="authenticate"),
     "threeDSecureRequired": Card(last4="3063", behaviour="authenticate"),
     "threeDSecureOptional": Card(last4="3055"),
+    "authenticationRequiredOnSetup": Card(last4="3155", behaviour="authenticate_unless_set_up"),
+    "authenticationRequiredSetupForOffSession": Card(last4="0446", behaviour="authenticate_on_session"),
+    "authenticationRequiredChargeDeclinedInsufficientFunds": Card(
+        last4="3178", behaviour="authenticate_then_insufficient_funds"
+    ),
+    "createIssuerFraudRecord": Card(last4="5423", behaviour="issuer_fraud_record"),
+    "riskLevelElevated": Card(last4="9235", behaviour="elevated_risk_level"),
+    "riskLevelHighest": Card(last4="4954", behaviour="blocked_highest_risk_level"),
+    "radarBlock": Card(last4="0019", behaviour="blocked_rule"),
+    "cvcCheckFail": Card(last4="0101", cvc_check="fail"),
+    "avsZipFail": Card(last4="0036", postal_code_check="fail"),
     "createDispute": Card(last4="0259", behaviour="dispute_fraudulent"),
     "createDisputeProductNotReceived": Card(last4="2685", behaviour="dispute_product_not_received"),
     "createDisputeInquiry": Card(last4="1976", behaviour="inquiry_fraudulent"),
@@ -108,6 +152,16 @@ def card(name: str) -> Card | None:
 def decline_of(behaviour: str) -> Decline | None:
     """How a charge on such a card is declined; None when it is not."""
     return DECLINES.get(behaviour) or DECLINES_WHEN_CHARGED.get(behaviour)
+
+
+def wants_authentication(method: Mapping[str, Any], *, off_session: bool, asked: bool = False) -> bool:
+    """Whether the bank wants to hear from the customer; `asked` is what the request wants (3-D Secure ``any``)."""
+    behaviour = method["_behaviour"]
+    if behaviour == "authenticate_unless_set_up":
+        return not method.get("_set_up", False)
+    if behaviour == "authenticate_on_session" or not behaviour.startswith("authenticate"):
+        return not off_session and (asked or behaviour == "authenticate_on_session")
+    return True
 
 
 def refusal(decline: Decline, **extra: Any) -> ApiError:

@@ -6,46 +6,79 @@ from payment_kit.sandbox import ids, listing
 from payment_kit.sandbox.balance import exchange, settlement
 from payment_kit.sandbox.call import Call, public
 from payment_kit.sandbox.endpoint import EXPAND, META, PAGE, Endpoint, filters, get, listed
-from payment_kit.sandbox.errors import ApiError
-from payment_kit.sandbox.form import email, string
+from payment_kit.sandbox.errors import ApiError, no_such
+from payment_kit.sandbox.form import email, fields, one_of, string
 from payment_kit.sandbox.params import SHIPPING
 from payment_kit.sandbox.parts import merged, shipping
-from payment_kit.sandbox.payments import disputes, planned
+from payment_kit.sandbox.payments import disputes, fraud_warnings, planned, reviews
 from payment_kit.sandbox.payments.cards import Decline, decline_of, refusal
 from payment_kit.sandbox.store import Row, Store
 
 AUTHORIZATION_DAYS = 7
+# what Radar adds to the outcome of a card it looks at twice (docs.stripe.com/declines#blocked-payments)
+RADAR: dict[str, Row] = {
+    "elevated_risk_level": {
+        "reason": "elevated_risk_level",
+        "risk_level": "elevated",
+        "risk_score": 68,
+        "seller_message": "Stripe evaluated this payment as having elevated risk, and placed it in your manual review "
+        "queue.",
+        "type": "manual_review",
+    },
+    "blocked_highest_risk_level": {
+        "advice_code": None,
+        "network_status": "not_sent_to_network",
+        "reason": "highest_risk_level",
+        "risk_level": "highest",
+        "risk_score": 92,
+        "seller_message": "Stripe blocked this payment as too risky.",
+        "type": "blocked",
+    },
+}
+RADAR["blocked_rule"] = RADAR["fraudulent"] = RADAR["blocked_highest_risk_level"]
 
 
 def attempt(call: Call, intent: Row, method: Row, decline: Decline | None = None) -> Row:
-    """Charge `method` for `intent`; returns the intent after it, raises the 402 of a decline."""
+    """Charge the card `method` for `intent`; returns the intent after it, raises the 402 of a decline."""
     decline = decline or planned.take(call, intent["customer"]) or decline_of(method["_behaviour"])
     manual = intent["capture_method"] == "manual"
-    row = _row(call, intent, method, decline, captured=decline is None and not manual)
+    charge = row(call, intent, method, decline, captured=decline is None and not manual)
     if decline is not None:
-        call.add(row, "charge.failed")
-        raise declined(call, intent, method, decline, row)
-    if intent["setup_future_usage"] and intent["customer"] and method["customer"] is None:
-        method = call.change(method, "payment_method.attached", customer=intent["customer"])
-    call.change(method, _used=True)
-    changes = {"latest_charge": row["id"], "last_payment_error": None, "next_action": None}
+        call.add(charge, "charge.failed")
+        raise declined(call, intent, method, decline, charge)
+    kept(call, intent, method)
+    changes = {"latest_charge": charge["id"], "last_payment_error": None, "next_action": None}
+    if method["_behaviour"] == "elevated_risk_level":
+        charge["review"] = changes["review"] = call.new_id("review")
     if manual:
-        row["_due"] = call.now + AUTHORIZATION_DAYS * settlement.DAY
-        call.add(row, "charge.succeeded")
+        charge["_due"] = call.now + AUTHORIZATION_DAYS * settlement.DAY
+        call.add(charge, "charge.succeeded")
         changes |= {"status": "requires_capture", "amount_capturable": intent["amount"]}
-        return call.change(intent, "payment_intent.amount_capturable_updated", **changes)
+        intent = call.change(intent, "payment_intent.amount_capturable_updated", **changes)
+        reviews.open_review(call, charge)
+        return intent
     changes |= {"status": "succeeded", "amount_received": intent["amount"]}
     if intent["capture_method"] == "automatic":
-        row["balance_transaction"] = _settle(call, row, row["amount"])
-        call.add(row, "charge.succeeded")
+        charge["balance_transaction"] = _settle(call, charge, charge["amount"])
+        call.add(charge, "charge.succeeded")
         intent = call.change(intent, "payment_intent.succeeded", **changes)
     else:
         # automatic_async: the charge is told of before its balance transaction is known
-        call.add(row, "charge.succeeded")
+        call.add(charge, "charge.succeeded")
         intent = call.change(intent, "payment_intent.succeeded", **changes)
-        row = call.change(row, "charge.updated", balance_transaction=_settle(call, row, row["amount"]))
-    _dispute(call, row)
+        bt = _settle(call, charge, charge["amount"])
+        charge = call.change(charge, "charge.updated", balance_transaction=bt)
+    reviews.open_review(call, charge)
+    _aftermath(call, charge)
     return intent
+
+
+def kept(call: Call, intent: Row, method: Row) -> Row:
+    """`method` after it served: saved to the customer when the intent says so, never to be used again without one."""
+    if intent["setup_future_usage"] and intent["customer"] and method["customer"] is None:
+        method = call.change(method, "payment_method.attached", customer=intent["customer"])
+    set_up = method.get("_set_up", False) or intent["setup_future_usage"] == "off_session"
+    return call.change(method, _used=True, _set_up=set_up)
 
 
 def declined(call: Call, intent: Row, method: Row, decline: Decline, charge: Row | None) -> ApiError:
@@ -83,7 +116,7 @@ def capture(call: Call, charge: Row, amount: int) -> None:
     charge = call.change(
         charge, "charge.captured", captured=True, amount_captured=amount, balance_transaction=bt, _due=None
     )
-    _dispute(call, charge)
+    _aftermath(call, charge)
 
 
 def _settle(call: Call, charge: Row, amount: int, captured: int | None = None) -> str:
@@ -103,13 +136,17 @@ def _settle(call: Call, charge: Row, amount: int, captured: int | None = None) -
     return str(bt["id"])
 
 
-def _dispute(call: Call, charge: Row) -> None:
+def _aftermath(call: Call, charge: Row) -> None:
+    """What the customer's bank thinks of a payment that went through."""
+    if charge["_behaviour"] == "issuer_fraud_record":
+        fraud_warnings.warn(call, charge)
     kind, _, reason = charge["_behaviour"].partition("_")
     if kind in ("dispute", "inquiry"):
         disputes.open_dispute(call, charge, reason, inquiry=kind == "inquiry")
 
 
-def _row(call: Call, intent: Row, method: Row, decline: Decline | None, *, captured: bool) -> Row:
+def row(call: Call, intent: Row, method: Row, decline: Decline | None, *, captured: bool) -> Row:
+    """The charge of one attempt, not yet stored."""
     id_ = call.new_id("charge")
     return {
         "id": id_,
@@ -136,11 +173,11 @@ def _row(call: Call, intent: Row, method: Row, decline: Decline | None, *, captu
         "livemode": False,
         "metadata": intent["metadata"],
         "on_behalf_of": None,
-        "outcome": _outcome(decline),
+        "outcome": _outcome(decline, method["_behaviour"]),
         "paid": decline is None,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": {"card": _card_details(call, id_, method["card"], intent["amount"]), "type": "card"},
+        "payment_method_details": {"card": _card_details(id_, method, intent["amount"]), "type": "card"},
         "receipt_email": intent["receipt_email"],
         "receipt_number": None,
         "receipt_url": f"https://pay.stripe.com/receipts/{ids.text(24, 'receipt', id_)}" if decline is None else None,
@@ -154,14 +191,13 @@ def _row(call: Call, intent: Row, method: Row, decline: Decline | None, *, captu
         "transfer_data": None,
         "transfer_group": intent["transfer_group"],
         "_behaviour": method["_behaviour"],
-        "_inquiry": False,
         "_due": None,
     }
 
 
-def _outcome(decline: Decline | None) -> Row:
+def _outcome(decline: Decline | None, behaviour: str) -> Row:
     approved = decline is None
-    return {
+    outcome: Row = {
         "advice_code": decline and decline.advice_code,
         "network_advice_code": None,
         "network_decline_code": decline and decline.network_decline_code,
@@ -172,9 +208,13 @@ def _outcome(decline: Decline | None) -> Row:
         "seller_message": "Payment complete." if approved else "The bank declined the payment.",
         "type": "authorized" if approved else "issuer_declined",
     }
+    return outcome | RADAR.get(behaviour, {})
 
 
-def _card_details(call: Call, id_: str, card: Row, amount: int) -> Row:
+def _card_details(id_: str, method: Row, amount: int) -> Row | None:
+    card: Row | None = method.get("card")
+    if card is None:
+        return None
     copied = (
         "brand",
         "checks",
@@ -207,9 +247,13 @@ def _card_details(call: Call, id_: str, card: Row, amount: int) -> Row:
 def update_charge(call: Call) -> Row:
     """POST /v1/charges/{id}"""
     row, params = call.find("charge", call.path[0]), call.params
-    changes: dict[str, Any] = {
-        name: params[name] for name in ("description", "receipt_email", "transfer_group") if name in params
-    }
+    plain = ("customer", "description", "fraud_details", "receipt_email", "transfer_group")
+    changes: dict[str, Any] = {name: params[name] for name in plain if name in params}
+    if "customer" in params and row["customer"] is not None:
+        raise ApiError(400, f"Charge {row['id']} already has a customer.", param="customer")
+    call.referenced("customer", "customer")
+    if "fraud_details" in params:
+        changes["fraud_details"] = {**row["fraud_details"], **(params["fraud_details"] or {})}
     if "shipping" in params:
         changes["shipping"] = shipping(params["shipping"])
     return call.change(row, "charge.updated", **changes, metadata=merged(row, params))
@@ -221,13 +265,30 @@ def _refunds(call: Call) -> Row:
     return listing.page(call, "refund", f"/v1/charges/{charge['id']}/refunds", charge=charge["id"])
 
 
-_UPDATE = {**META, "description": string, "receipt_email": email, "shipping": SHIPPING, "transfer_group": string}
+def _refund(call: Call) -> Row:
+    """GET /v1/charges/{id}/refunds/{id}"""
+    row = call.find("refund", call.path[1], "refund")
+    if row["charge"] != call.path[0]:
+        raise no_such("refund", call.path[1], "refund")
+    return row
+
+
+_UPDATE = {
+    **META,
+    "customer": string,
+    "description": string,
+    "fraud_details": fields({"user_report": one_of("fraudulent", "safe")}),
+    "receipt_email": email,
+    "shipping": SHIPPING,
+    "transfer_group": string,
+}
 
 ENDPOINTS = (
     Endpoint("GET", "charges", listed("charge"), filters("customer", "payment_intent", "transfer_group")),
     Endpoint("GET", "charges/*", get("charge"), EXPAND),
     Endpoint("POST", "charges/*", update_charge, _UPDATE),
     Endpoint("GET", "charges/*/refunds", _refunds, PAGE),
+    Endpoint("GET", "charges/*/refunds/*", _refund, EXPAND),
 )
 
 

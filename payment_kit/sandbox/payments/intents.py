@@ -11,18 +11,20 @@ from typing import Any
 from payment_kit.sandbox import ids
 from payment_kit.sandbox.balance import exchange, settlement
 from payment_kit.sandbox.call import Call, public
-from payment_kit.sandbox.endpoint import EXPAND, META, Endpoint, filters, get, listed
+from payment_kit.sandbox.endpoint import EXPAND, Endpoint, filters, get, listed
 from payment_kit.sandbox.errors import ApiError, invalid, wrong_state
-from payment_kit.sandbox.form import Kind, amount, array, boolean, currency, email, fields, one_of, string
-from payment_kit.sandbox.params import SHIPPING
+from payment_kit.sandbox.form import string
 from payment_kit.sandbox.parts import merged, shipping
-from payment_kit.sandbox.payments import cards, charges, methods, refunds
+from payment_kit.sandbox.payments import cards, charges, debits, mandates, methods, refunds
+from payment_kit.sandbox.payments import intent_params as forms
 from payment_kit.sandbox.store import Row
 
 # By docs.stripe.com/currencies (minimum charge amounts); any other currency takes 1 and more.
 AMOUNT_MIN = {"usd": 50, "eur": 50, "gbp": 30, "jpy": 50}
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
-CANCELABLE = (*CONFIRMABLE, "requires_capture", "processing")
+CANCELABLE = (*CONFIRMABLE, "requires_capture")
+_APART = {"allowed_payment_method_types", "metadata", "payment_method_data", "payment_method_options", "shipping"}
+_DESCRIPTORS = ("statement_descriptor", "statement_descriptor_suffix")
 CHANGEABLE_WHEN_DONE = {"metadata", "description", "receipt_email", "shipping"}
 _COPIED = ("description", "receipt_email", "setup_future_usage", "statement_descriptor", "statement_descriptor_suffix")
 
@@ -49,8 +51,9 @@ def create_payment_intent(call: Call) -> Row:
         raise invalid("allowed_payment_method_types", message)
     customer = call.referenced("customer", "customer")
     row = _row(call, params, _id(customer))
-    method = _given_method(call, row)
+    method = methods.given(call, row["customer"], "PaymentIntent")
     if method is not None:
+        methods.check_type(method, row["payment_method_types"], "PaymentIntent")
         row |= {"payment_method": method["id"], "status": "requires_confirmation"}
     call.add(row, "payment_intent.created")
     return _confirm(call, row) if params.get("confirm") else row
@@ -111,15 +114,15 @@ def check_amount(amount: int, currency: str) -> None:
 
 def _row(call: Call, params: dict[str, Any], customer: str | None) -> Row:
     id_ = call.new_id("payment_intent")
-    types = _allowed(params)
+    types = _typed(params, params["currency"])
     automatic = None
-    if types is None:
+    if types["allowed_payment_method_types"] is None:
         given = params.get("automatic_payment_methods") or {"enabled": True}
         automatic = {"allow_redirects": given.get("allow_redirects") or "always", "enabled": given["enabled"]}
     return {
         "id": id_,
         "object": "payment_intent",
-        "allowed_payment_method_types": types,
+        **types,
         "amount": params["amount"],
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
@@ -145,8 +148,7 @@ def _row(call: Call, params: dict[str, Any], customer: str | None) -> Row:
         "on_behalf_of": None,
         "payment_method": None,
         "payment_method_configuration_details": None,
-        "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
-        "payment_method_types": ["card"],
+        "payment_method_options": _options(params.get("payment_method_options")),
         "processing": None,
         "review": None,
         "shipping": shipping(params.get("shipping")),
@@ -158,34 +160,25 @@ def _row(call: Call, params: dict[str, Any], customer: str | None) -> Row:
     }
 
 
-def _allowed(params: dict[str, Any]) -> list[str] | None:
-    """The allowed types; those the sandbox does not have are left out as Stripe leaves out incompatible ones."""
-    types: list[str] | None = params.get("allowed_payment_method_types")
-    if types and "card" not in types:
-        message = "No valid payment method types for this Payment Intent: the sandbox has card only."
-        raise invalid("allowed_payment_method_types", message)
-    return types or None
+def _typed(params: dict[str, Any], currency: str) -> dict[str, Any]:
+    """What `allowed_payment_method_types` says about an intent."""
+    wanted = params.get("allowed_payment_method_types") or None
+    return {
+        "allowed_payment_method_types": wanted and methods.types(params, "allowed_payment_method_types", currency),
+        "payment_method_types": methods.types(params, "allowed_payment_method_types", currency),
+    }
 
 
-def _allow(call: Call) -> dict[str, Any]:
-    """What `allowed_payment_method_types` changes on an existing intent."""
-    types = _allowed(call.params)
-    return {"allowed_payment_method_types": types, "automatic_payment_methods": None} if types else {}
+def _retyped(call: Call, currency: str) -> dict[str, Any]:
+    """What it changes on an existing intent."""
+    if not call.params.get("allowed_payment_method_types"):
+        return {}
+    return {**_typed(call.params, currency), "automatic_payment_methods": None}
 
 
-def _given_method(call: Call, intent: Row) -> Row | None:
-    """The payment method the call names or describes, checked against the intent's customer."""
-    if call.params.get("payment_method_data"):
-        return methods.make(call, call.params["payment_method_data"], "payment_method_data")
-    if not call.params.get("payment_method"):
-        return None
-    method = methods.resolve(call, call.params["payment_method"])
-    if method["customer"] is not None and method["customer"] != intent["customer"]:
-        message = f"The PaymentMethod {method['id']} belongs to a Customer; pass that Customer with the PaymentIntent."
-        raise ApiError(400, message, param="payment_method")
-    if method["customer"] is None and method["_used"]:
-        raise methods.used()
-    return method
+def _options(given: dict[str, Any] | None, before: Row | None = None) -> Row:
+    card = {"request_three_d_secure": "automatic", **((before or {}).get("card") or {})}
+    return {"card": {**card, **((given or {}).get("card") or {})}}
 
 
 def update_payment_intent(call: Call) -> Row:
@@ -194,16 +187,19 @@ def update_payment_intent(call: Call) -> Row:
     given = params.keys() - {"expand"}
     if row["status"] not in CONFIRMABLE and not given <= CHANGEABLE_WHEN_DONE:
         raise _unexpected(row, f"This PaymentIntent could not be updated because it has a status of {row['status']}.")
-    plain = given - {"metadata", "shipping", "payment_method_data", "allowed_payment_method_types"}
-    changes: dict[str, Any] = {**_allow(call), **{name: params[name] for name in plain}}
-    changes["metadata"] = merged(row, params)
+    plain = given - _APART
+    changes: dict[str, Any] = {name: params[name] for name in plain}
+    changes |= {**_retyped(call, str(params.get("currency", row["currency"]))), "metadata": merged(row, params)}
+    if "payment_method_options" in params:
+        changes["payment_method_options"] = _options(params["payment_method_options"], row["payment_method_options"])
     if "shipping" in params:
         changes["shipping"] = shipping(params["shipping"])
     changed = {**row, **changes}
     check_amount(changed["amount"], changed["currency"])
     customer = call.referenced("customer", "customer")
-    method = _given_method(call, {**row, "customer": customer["id"] if customer else row["customer"]})
+    method = methods.given(call, _id(customer or row["customer"]), "PaymentIntent")
     if method is not None:
+        methods.check_type(method, changed["payment_method_types"], "PaymentIntent")
         changes |= {"payment_method": method["id"], "status": "requires_confirmation", "next_action": None}
     return call.change(row, **changes)
 
@@ -216,13 +212,17 @@ def confirm_payment_intent(call: Call) -> Row:
             row, f"You cannot confirm this PaymentIntent because it has a status of {row['status']}. "
             "Only a PaymentIntent with one of the following statuses may be confirmed: " + ", ".join(CONFIRMABLE) + "."
         )  # fmt: skip
-    method = _given_method(call, row)
-    plain = call.params.keys() & {"receipt_email", "setup_future_usage"}
-    changes: dict[str, Any] = {**_allow(call), **{name: call.params[name] for name in plain}}
-    if "shipping" in call.params:
-        changes["shipping"] = shipping(call.params["shipping"])
+    params = call.params
+    method = methods.given(call, row["customer"], "PaymentIntent")
+    changes: dict[str, Any] = {name: params[name] for name in ("receipt_email", "setup_future_usage") if name in params}
+    changes |= _retyped(call, row["currency"])
+    if "payment_method_options" in params:
+        changes["payment_method_options"] = _options(params["payment_method_options"], row["payment_method_options"])
+    if "shipping" in params:
+        changes["shipping"] = shipping(params["shipping"])
     if method is not None:
-        changes["payment_method"] = method["id"]
+        methods.check_type(method, {**row, **changes}["payment_method_types"], "PaymentIntent")
+        changes |= {"payment_method": method["id"], "_authenticated": False}
     return _confirm(call, call.change(row, **changes))
 
 
@@ -234,6 +234,8 @@ def _confirm(call: Call, intent: Row) -> Row:
         off_session=params.get("off_session", False),
         return_url=params.get("return_url"),
         error_on_requires_action=params.get("error_on_requires_action", False),
+        use_stripe_sdk=params.get("use_stripe_sdk", False),
+        mandate_data=params.get("mandate_data"),
     )
 
 
@@ -244,10 +246,13 @@ def confirm(
     off_session: bool | None = None,
     return_url: str | None = None,
     error_on_requires_action: bool = False,
+    use_stripe_sdk: bool = False,
+    mandate_data: dict[str, Any] | None = None,
 ) -> Row:
-    """One attempt to pay: succeeds, is declined (raises 402), or waits for the customer.
+    """One attempt to pay: succeeds, waits (for the customer, for the bank), or is declined (raises 402).
 
     What a decline leaves behind is stored before it is raised, so a caller may catch it and go on with the fresh row.
+    A bank debit needs a mandate; inside the sandbox (`new`) the customer is taken to have agreed elsewhere.
     """
     if off_session is None:
         off_session = intent.get("_off_session", False)
@@ -257,20 +262,25 @@ def confirm(
     if redirects and not return_url:
         raise ApiError(400, _NO_RETURN_URL, param="return_url")
     method = call.find("payment_method", intent["payment_method"])
-    if method["_behaviour"] != "authenticate":
+    if method["type"] != "card":
+        implied = mandates.OFFLINE if "_off_session" in intent and not method.get("_mandate") else None
+        mandate = mandates.ensure(call, method, mandate_data or implied, "PaymentIntent")
+        return debits.submit(call, intent, call.find("payment_method", method["id"]), mandate)
+    asked = intent["payment_method_options"]["card"]["request_three_d_secure"] in ("any", "challenge")
+    if intent.get("_authenticated") or not cards.wants_authentication(method, off_session=off_session, asked=asked):
         return charges.attempt(call, intent, method)
     if off_session:
         return charges.attempt(call, intent, method, cards.AUTHENTICATION_REQUIRED)
     if error_on_requires_action:
         raise charges.declined(call, intent, method, cards.AUTHENTICATION_REQUIRED, None)
-    return call.change(
-        intent, "payment_intent.requires_action", status="requires_action", next_action=_next_action(intent, return_url)
-    )
+    action = next_action(intent, None if use_stripe_sdk else return_url)
+    return call.change(intent, "payment_intent.requires_action", status="requires_action", next_action=action)
 
 
-def _next_action(intent: Row, return_url: str | None) -> Row:
+def next_action(intent: Row, return_url: str | None) -> Row:
+    """How the customer gets to the bank's page: by a redirect when there is a way back, else by Stripe's script."""
     if return_url:
-        page = f"https://hooks.stripe.com/3d_secure_2/hosted?payment_intent={intent['id']}"
+        page = f"https://hooks.stripe.com/3d_secure_2/hosted?{intent['object']}={intent['id']}"
         return {"redirect_to_url": {"return_url": return_url, "url": page}, "type": "redirect_to_url"}
     return {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
 
@@ -284,6 +294,9 @@ def authenticate(call: Call, succeed: bool) -> Row:
         )
     intent = call.change(intent, next_action=None)
     method = call.find("payment_method", intent["payment_method"])
+    if succeed and intent["confirmation_method"] == "manual":
+        # the server confirms once more, as Stripe wants of a manual confirmation
+        return call.change(intent, status="requires_confirmation", _authenticated=True)
     if succeed:
         return charges.attempt(call, intent, method)
     code = "payment_intent_authentication_failure"
@@ -309,8 +322,13 @@ def capture_payment_intent(call: Call) -> Row:
     if amount > intent["amount_capturable"]:
         message = "The amount to capture is greater than the amount you can capture."
         raise ApiError(400, message, code="amount_too_large", param="amount_to_capture")
+    if call.params.get("final_capture") is False:
+        message = "This PaymentIntent does not support multicapture: its payment method can be captured only once."
+        raise ApiError(400, message, param="final_capture")
     check_amount(amount, intent["currency"])
-    intent = call.change(intent, metadata=merged(intent, call.params))
+    given = {name: call.params[name] for name in _DESCRIPTORS if name in call.params}
+    intent = call.change(intent, **given, metadata=merged(intent, call.params))
+    call.change(call.find("charge", intent["latest_charge"]), **given)
     charges.capture(call, call.find("charge", intent["latest_charge"]), amount)
     return call.change(
         intent, "payment_intent.succeeded", status="succeeded", amount_capturable=0, amount_received=amount
@@ -343,8 +361,11 @@ def cancel(call: Call, intent: Row, reason: str | None) -> Row:
     )
 
 
-def expire_authorization(call: Call, charge: Row) -> None:
-    """Nobody captured it in time."""
+def move_charge(call: Call, charge: Row) -> None:
+    """A charge whose time has come: the bank answers a debit, or nobody captured an authorization in time."""
+    if charge["status"] == "pending":
+        debits.answer(call, charge)
+        return
     call.emit("charge.expired", charge)
     cancel(call, call.find("payment_intent", charge["payment_intent"]), "automatic")
 
@@ -353,70 +374,15 @@ def _unexpected(intent: Row, message: str) -> ApiError:
     return wrong_state(message, "payment_intent_unexpected_state", payment_intent=public(intent))
 
 
-def _off_session(raw: Any, path: str) -> bool:
-    if raw not in ("true", "false", "True", "False", "one_off", "recurring"):
-        raise invalid(path, f"Invalid off_session: {raw}")
-    return raw not in ("false", "False")
-
-
-def _no_longer(raw: Any, path: str) -> None:
-    """Stripe refuses it since 2026-09-30.endive (docs.stripe.com/changelog/endive)."""
-    message = (
-        "payment_method_types is no longer supported; use allowed_payment_method_types or automatic_payment_methods."
-    )
-    raise invalid(path, message, "payment_method_types_no_longer_supported")
-
-
-_SHARED: dict[str, Kind] = {
-    **EXPAND,
-    "allowed_payment_method_types": array(string),
-    "payment_method": string,
-    "payment_method_data": methods.DATA,
-    "payment_method_types": _no_longer,
-    "receipt_email": email,
-    "setup_future_usage": one_of("on_session", "off_session"),
-    "shipping": SHIPPING,
-}
-_CONFIRM: dict[str, Kind] = {
-    **_SHARED,
-    "error_on_requires_action": boolean,
-    "off_session": _off_session,
-    "return_url": string,
-    "use_stripe_sdk": boolean,
-}
-_UPDATE: dict[str, Kind] = {
-    **_SHARED,
-    **META,
-    "amount": amount,
-    "currency": currency,
-    "customer": string,
-    "description": string,
-    "statement_descriptor": string,
-    "statement_descriptor_suffix": string,
-    "transfer_group": string,
-}
-_CREATE: dict[str, Kind] = {
-    **_CONFIRM,
-    **_UPDATE,
-    "automatic_payment_methods": fields(
-        {"allow_redirects": one_of("always", "never"), "enabled": boolean}, ("enabled",)
-    ),
-    "capture_method": one_of("automatic", "automatic_async", "manual"),
-    "confirm": boolean,
-    "confirmation_method": one_of("automatic", "manual"),
-    "payment_method_options": fields(
-        {"card": fields({"request_three_d_secure": one_of("automatic", "any", "challenge")})}
-    ),
-}
-_CANCELED = one_of("duplicate", "fraudulent", "requested_by_customer", "abandoned")
-
 ENDPOINTS = (
     Endpoint("GET", "payment_intents", listed("payment_intent"), filters("customer")),
-    Endpoint("POST", "payment_intents", create_payment_intent, _CREATE, ("amount", "currency")),
+    Endpoint("POST", "payment_intents", create_payment_intent, forms.CREATE, ("amount", "currency")),
     Endpoint("GET", "payment_intents/*", get("payment_intent", "intent"), {**EXPAND, "client_secret": string}),
-    Endpoint("POST", "payment_intents/*", update_payment_intent, _UPDATE),
-    Endpoint("POST", "payment_intents/*/confirm", confirm_payment_intent, _CONFIRM),
-    Endpoint("POST", "payment_intents/*/capture", capture_payment_intent, {**META, "amount_to_capture": amount}),
-    Endpoint("POST", "payment_intents/*/cancel", cancel_payment_intent, {**EXPAND, "cancellation_reason": _CANCELED}),
+    Endpoint("POST", "payment_intents/*", update_payment_intent, forms.UPDATE),
+    Endpoint("POST", "payment_intents/*/confirm", confirm_payment_intent, forms.CONFIRM),
+    Endpoint("POST", "payment_intents/*/capture", capture_payment_intent, forms.CAPTURE),
+    Endpoint(
+        "POST", "payment_intents/*/cancel", cancel_payment_intent, {**EXPAND, "cancellation_reason": forms.CANCELED}
+    ),
 )
-DUE = {"charge": expire_authorization}
+DUE = {"charge": move_charge}

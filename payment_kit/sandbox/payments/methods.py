@@ -9,10 +9,11 @@ from payment_kit.sandbox.errors import ApiError, invalid, missing
 from payment_kit.sandbox.form import fields, integer, one_of, string
 from payment_kit.sandbox.params import BILLING_DETAILS, REDISPLAY
 from payment_kit.sandbox.parts import address, merged
-from payment_kit.sandbox.payments import cards
+from payment_kit.sandbox.payments import cards, debits
 from payment_kit.sandbox.store import Row
 
 EXPIRY_YEAR = 2034
+TYPES = ("card", "us_bank_account", "sepa_debit")
 
 
 def create_payment_method(call: Call) -> Row:
@@ -22,8 +23,13 @@ def create_payment_method(call: Call) -> Row:
 
 def make(call: Call, params: dict[str, Any], inside: str = "") -> Row:
     """A new payment method from the parameters of its own endpoint or of ``payment_method_data``."""
-    details = params.get("card") or {}
-    name = f"{inside}[card]" if inside else "card"
+    type_ = params["type"]
+    name = f"{inside}[{type_}]" if inside else type_
+    details = params.get(type_) or {}
+    if type_ != "card":
+        _named(params, inside, *(("name", "email") if type_ == "sepa_debit" else ("name",)))
+        shown, behaviour = debits.details(type_, details, name)
+        return _add(call, type_, shown, behaviour, params)
     if "number" in details:
         raise ApiError(
             402,
@@ -33,27 +39,37 @@ def make(call: Call, params: dict[str, Any], inside: str = "") -> Row:
     token = details.get("token")
     if token is None:
         raise missing(f"{name}[token]")
-    return _add(call, token, f"{name}[token]", params)
+    return _of_card(call, token, f"{name}[token]", params)
 
 
-def _add(call: Call, token: str, param: str, params: dict[str, Any]) -> Row:
+def _named(params: dict[str, Any], inside: str, *wanted: str) -> None:
+    given = params.get("billing_details") or {}
+    for name in wanted:
+        if not given.get(name):
+            raise missing(f"{inside}[billing_details][{name}]" if inside else f"billing_details[{name}]")
+
+
+def _of_card(call: Call, token: str, param: str, params: dict[str, Any]) -> Row:
     card = cards.card(token)
     if card is None:
         raise ApiError(400, f"No such token: '{token}'", code="resource_missing", param=param)
-    billing = params.get("billing_details") or {}
+    return _add(call, "card", _card(card), card.behaviour, params)
+
+
+def _add(call: Call, type_: str, shown: Row, behaviour: str, params: dict[str, Any]) -> Row:
     row: Row = {
         "id": call.new_id("payment_method"),
         "object": "payment_method",
         "allow_redisplay": params.get("allow_redisplay") or "unspecified",
-        "billing_details": _billing(billing),
-        "card": _card(card),
+        "billing_details": _billing(params.get("billing_details") or {}),
+        type_: shown,
         "created": call.now,
         "customer": None,
         "customer_account": None,
         "livemode": False,
         "metadata": merged({}, params),
-        "type": "card",
-        "_behaviour": card.behaviour,
+        "type": type_,
+        "_behaviour": behaviour,
         "_used": False,
     }
     return call.add(row)
@@ -72,12 +88,16 @@ def _billing(value: dict[str, Any]) -> Row:
 def _card(card: cards.Card) -> Row:
     return {
         "brand": card.brand,
-        "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
-        "country": "US",
+        "checks": {
+            "address_line1_check": None,
+            "address_postal_code_check": card.postal_code_check,
+            "cvc_check": card.cvc_check,
+        },
+        "country": card.country,
         "display_brand": "american_express" if card.brand == "amex" else card.brand,
         "exp_month": 11,
         "exp_year": EXPIRY_YEAR,
-        "fingerprint": ids.text(16, "fingerprint", card.brand, card.last4),
+        "fingerprint": ids.text(16, "fingerprint", card.brand, card.last4, *_abroad(card)),
         "funding": card.funding,
         "generated_from": None,
         "last4": card.last4,
@@ -88,11 +108,55 @@ def _card(card: cards.Card) -> Row:
     }
 
 
+def _abroad(card: cards.Card) -> tuple[str, ...]:
+    return () if card.country == "US" else (card.country,)
+
+
 def resolve(call: Call, id_: str, param: str = "payment_method", status: int = 400) -> Row:
     """The payment method of an id; a test name such as ``pm_card_visa`` makes a new one, as in Stripe's test mode."""
     if cards.card(id_) is not None and id_.startswith("pm_card_"):
-        return _add(call, id_, param, {})
+        return _of_card(call, id_, param, {})
+    bank = debits.named(id_)
+    if bank is not None:
+        return make(call, bank)
     return call.find("payment_method", id_, param, status)
+
+
+def given(call: Call, customer: str | None, what: str) -> Row | None:
+    """The payment method a call names or describes, checked against the customer of its intent; `what` is its kind."""
+    if call.params.get("payment_method_data"):
+        return make(call, call.params["payment_method_data"], "payment_method_data")
+    if not call.params.get("payment_method"):
+        return None
+    method = resolve(call, call.params["payment_method"])
+    if method["customer"] is not None and method["customer"] != customer:
+        message = f"The PaymentMethod {method['id']} belongs to a Customer; pass that Customer with the {what}."
+        raise ApiError(400, message, param="payment_method")
+    if method["customer"] is None and method["_used"]:
+        raise used()
+    return method
+
+
+def types(params: dict[str, Any], name: str, currency: str | None) -> list[str]:
+    """The types an intent takes: those named, of which the currency leaves some out as at Stripe, else all it has."""
+    possible = [type_ for type_ in TYPES if currency is None or debits.CURRENCIES.get(type_, currency) == currency]
+    wanted: list[str] | None = params.get(name)
+    found = [type_ for type_ in wanted if type_ in possible] if wanted else possible
+    if not found:
+        message = f"No valid payment method types for this intent: the sandbox has {', '.join(TYPES)}"
+        raise invalid(name, f"{message}, a debit only in the currency of its country.")
+    return found
+
+
+def check_type(method: Row, allowed: list[str], what: str) -> None:
+    """Refuse a method of a type that the intent does not take."""
+    if method["type"] not in allowed:
+        raise ApiError(
+            400,
+            f"The PaymentMethod provided ({method['type']}) is not allowed for this {what}. Please attempt the "
+            f"transaction again with a PaymentMethod of a different type: {', '.join(allowed)}.",
+            param="payment_method",
+        )
 
 
 def attach(call: Call, id_: str, customer: Row) -> Row:
@@ -148,6 +212,8 @@ def update_payment_method(call: Call) -> Row:
     if params.get("billing_details"):
         changes["billing_details"] = {**row["billing_details"], **_given_billing(params["billing_details"])}
     if params.get("card"):
+        if row["type"] != "card":
+            raise invalid("card", f"You cannot update card on a PaymentMethod of type {row['type']}.")
         changes["card"] = {**row["card"], **params["card"]}
         if not 1 <= changes["card"]["exp_month"] <= 12:
             raise invalid("card[exp_month]", "Your card's expiration month is invalid.", "invalid_expiry_month")
@@ -168,16 +234,24 @@ def _payment_methods(call: Call) -> Row:
 
 
 _CARD = {"token": string, "number": string, "exp_month": integer, "exp_year": integer, "cvc": string}
+_BANK = {
+    "account_holder_type": one_of("individual", "company"),
+    "account_number": string,
+    "account_type": one_of("checking", "savings"),
+    "routing_number": string,
+}
 _METHOD = {
     **META,
     "allow_redisplay": REDISPLAY,
     "billing_details": BILLING_DETAILS,
     "card": fields(_CARD),
-    "type": one_of("card"),
+    "sepa_debit": fields({"iban": string}, ("iban",)),
+    "type": one_of(*TYPES),
+    "us_bank_account": fields(_BANK),
 }
 _UPDATE = {**_METHOD, "card": fields({"exp_month": integer, "exp_year": integer})}
-del _UPDATE["type"]
-_FILTERS = {**PAGE, "customer": string, "type": one_of("card"), "allow_redisplay": REDISPLAY}
+del _UPDATE["type"], _UPDATE["sepa_debit"], _UPDATE["us_bank_account"]
+_FILTERS = {**PAGE, "customer": string, "type": one_of(*TYPES), "allow_redisplay": REDISPLAY}
 DATA = fields({name: kind for name, kind in _METHOD.items() if name != "expand"}, ("type",))
 
 ENDPOINTS = (

@@ -1,12 +1,17 @@
-"""Refunds: whole and partial, never more than was captured; some fail or succeed only a day of the clock later."""
+"""Refunds: whole and partial, never more than was captured.
+
+Some fail or succeed only a day of the clock later; one the balance cannot cover waits for midnights, if the account
+says so.
+"""
 
 from payment_kit.sandbox import ids
-from payment_kit.sandbox.balance import settlement
+from payment_kit.sandbox.balance import exchange, preferences, settlement
 from payment_kit.sandbox.call import Call
 from payment_kit.sandbox.endpoint import EXPAND, META, Endpoint, filters, get, listed
 from payment_kit.sandbox.errors import ApiError, invalid, missing, no_such
 from payment_kit.sandbox.form import amount, one_of, string
 from payment_kit.sandbox.parts import merged
+from payment_kit.sandbox.payments import disputes
 from payment_kit.sandbox.store import Row
 
 SETTLES_AFTER_SECONDS = settlement.DAY
@@ -14,12 +19,49 @@ SETTLES_AFTER_SECONDS = settlement.DAY
 
 def create_refund(call: Call) -> Row:
     """POST /v1/refunds for a charge or a payment intent; without `amount` all that is left."""
-    params, charge = call.params, _charge(call)
+    params = call.params
+    metadata = merged({}, params)
+    return make(call, _charge(call), params.get("amount"), reason=params.get("reason"), metadata=metadata)
+
+
+def make(
+    call: Call,
+    charge: Row,
+    amount: int | None = None,
+    *,
+    reason: str | None = None,
+    metadata: dict[str, str] | None = None,
+) -> Row:
+    """Give back `amount` minor units of a paid charge, by default all that is left.
+
+    Raises `ApiError` 400 for what cannot be given back. When the account does not let its balance be overdrawn
+    (`preferences`), a refund the balance cannot cover stays pending until it can.
+    """
     left = charge["amount_captured"] - charge["amount_refunded"]
-    amount = params.get("amount", left)
+    amount = left if amount is None else amount
+    _check(call, charge, amount, left)
+    pending = charge["_behaviour"] == "refund_pending"
+    row = _row(call, charge, amount)
+    row |= {"metadata": metadata or {}, "reason": reason}
+    if not _covered(call, row):
+        row |= {"status": "pending", "pending_reason": "insufficient_funds", "_due": _midnight(call)}
+    else:
+        row["balance_transaction"] = _paid(call, row)
+        if pending:
+            row |= {"status": "pending", "pending_reason": "processing"}
+        if pending or charge["_behaviour"] == "refund_fails":
+            row["_due"] = call.now + SETTLES_AFTER_SECONDS
+    if reason == "fraudulent":
+        charge = call.change(charge, fraud_details={**charge["fraud_details"], "user_report": "fraudulent"})
+    call.add(row, "refund.created")
+    _count(call, charge, amount, "charge.refunded")
+    return row
+
+
+def _check(call: Call, charge: Row, amount: int, left: int) -> None:
     if not charge["captured"] or charge["status"] != "succeeded":
         raise ApiError(400, f"Charge {charge['id']} has not been captured and cannot be refunded.")
-    if charge["disputed"] and not charge["_inquiry"]:
+    if disputes.charged_back(call.store, charge):
         raise ApiError(
             400, f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed"
         )
@@ -33,20 +75,34 @@ def create_refund(call: Call) -> Row:
         raise ApiError(400, message, param="amount")
     if amount % settlement.step_of(charge["currency"]):
         raise invalid("amount", "Invalid amount: the last digit must be 0 in three-decimal currencies.")
-    pending = charge["_behaviour"] == "refund_pending"
-    later = pending or charge["_behaviour"] == "refund_fails"
-    row = _row(call, charge, amount)
-    money = settlement.record(call, "refund", -amount, charge["currency"], row["id"], description="REFUND FOR CHARGE")
-    row |= {"balance_transaction": money["id"], "metadata": merged({}, params), "reason": params.get("reason")}
-    row |= {
-        "status": "pending" if pending else "succeeded",
-        "_due": call.now + SETTLES_AFTER_SECONDS if later else None,
-    }
-    if pending:
-        row["pending_reason"] = "processing"
-    call.add(row, "refund.created")
-    _count(call, charge, amount, "charge.refunded")
-    return row
+
+
+def _covered(call: Call, row: Row) -> bool:
+    moved = exchange.settled(row["amount"], row["currency"])
+    overdraw: bool = preferences.payments(call.store)["debit_negative_balances"]
+    return overdraw or call.store.balance(moved.currency)["available"] >= moved.amount
+
+
+def _paid(call: Call, row: Row) -> str:
+    """The money leaves the balance; the id of the transaction."""
+    money = settlement.record(
+        call,
+        "payment_refund" if _by_debit(row) else "refund",
+        -row["amount"],
+        row["currency"],
+        row["id"],
+        category="refund",
+        description="REFUND FOR CHARGE",
+    )
+    return str(money["id"])
+
+
+def _by_debit(row: Row) -> bool:
+    return bool(row["charge"].startswith("py_"))
+
+
+def _midnight(call: Call) -> int:
+    return (call.now // settlement.DAY + 1) * settlement.DAY
 
 
 def release(call: Call, charge: Row, reason: str | None) -> Row:
@@ -78,8 +134,12 @@ def _charge(call: Call) -> Row:
 
 def _row(call: Call, charge: Row, amount: int) -> Row:
     id_ = call.new_id("refund")
-    card = {"reference": ids.text(11, "reference", id_), "reference_status": "available"}
-    card |= {"reference_type": "acquirer_reference_number", "type": "refund"}
+    if charge["id"].startswith("py_"):
+        id_, destination = id_.replace("re_3", "pyr_1", 1), {}
+    else:
+        card = {"reference": ids.text(11, "reference", id_), "reference_status": "available"}
+        card |= {"reference_type": "acquirer_reference_number", "type": "refund"}
+        destination = {"destination_details": {"card": card, "type": "card"}}
     return {
         "id": id_,
         "object": "refund",
@@ -88,7 +148,7 @@ def _row(call: Call, charge: Row, amount: int) -> Row:
         "charge": charge["id"],
         "created": call.now,
         "currency": charge["currency"],
-        "destination_details": {"card": card, "type": "card"},
+        **destination,
         "metadata": {},
         "payment_intent": charge["payment_intent"],
         "reason": None,
@@ -121,13 +181,18 @@ def cancel_refund(call: Call) -> Row:
 
 
 def move_refund(call: Call, row: Row) -> None:
-    """A day later: a pending refund succeeds, the one of a closed card fails."""
-    if row["status"] == "pending":
-        fresh = {name: value for name, value in row.items() if name != "pending_reason"}
-        call.store.put(fresh)
-        _tell(call, fresh, status="succeeded", _due=None)
-    else:
+    """A pending refund succeeds when the bank or the balance has caught up, the one of a closed card fails."""
+    if row["status"] != "pending":
         _give_back(call, row, "failed", "refund.failed")
+        return
+    if row["balance_transaction"] is None:
+        if not _covered(call, row):
+            call.change(row, _due=_midnight(call))
+            return
+        row = {**row, "balance_transaction": _paid(call, row)}
+    fresh = {name: value for name, value in row.items() if name != "pending_reason"}
+    call.store.put(fresh)
+    _tell(call, fresh, status="succeeded", _due=None)
 
 
 def _tell(call: Call, row: Row, **changes: object) -> Row:
@@ -141,15 +206,18 @@ def _give_back(call: Call, row: Row, status: str, event: str) -> Row:
     charge = call.store.get("charge", row["charge"])
     if charge is None:
         raise no_such("charge", row["charge"])
-    money = settlement.record(
-        call,
-        "refund_failure",
-        row["amount"],
-        row["currency"],
-        row["id"],
-        description=f"REFUND {'FAILURE' if status == 'failed' else 'CANCELED'}",
-    )
-    changes = {"status": status, "failure_balance_transaction": money["id"], "_due": None}
+    changes: Row = {"status": status, "_due": None}
+    if row["balance_transaction"] is not None:
+        money = settlement.record(
+            call,
+            "payment_refund" if _by_debit(row) else "refund_failure",
+            row["amount"],
+            row["currency"],
+            row["id"],
+            category="refund_failure",
+            description=f"REFUND {'FAILURE' if status == 'failed' else 'CANCELED'}",
+        )
+        changes["failure_balance_transaction"] = money["id"]
     if status == "failed":
         changes["failure_reason"] = "expired_or_canceled_card"
     fresh = call.change(row, event, **changes)

@@ -4,7 +4,7 @@ import pytest
 
 from payment_kit.sandbox import Sandbox
 from payment_kit.sandbox.balance.exchange import settled
-from tests.sandbox.balance.test_payouts import CARD, get, post
+from tests.sandbox.acts import CARD, get, post, refused
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_a_currency_with_its_own_balance_is_not_converted() -> None:
 
 
 def test_there_are_no_payouts_in_a_currency_without_a_balance() -> None:
-    assert post(Sandbox(), "payouts", 400, amount="100", currency="gbp")["error"]["param"] == "currency"
+    assert refused(Sandbox(), "payouts", amount="100", currency="gbp")["param"] == "currency"

@@ -1,15 +1,12 @@
 """Payouts: the schedule, the ones asked for, and money that comes back."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from payment_kit.sandbox import Sandbox
 from tests.sandbox import memory
-
-DAY = 86_400
-CARD = {"confirm": "true", "allowed_payment_method_types[]": "card"}
+from tests.sandbox.acts import CARD, DAY, get, post, refused, types
 
 
 def funded(amount: int = 10_000, currency: str = "usd", *, schedule: str = "manual") -> Sandbox:
@@ -27,24 +24,8 @@ def funded(amount: int = 10_000, currency: str = "usd", *, schedule: str = "manu
     return sandbox
 
 
-def post(sandbox: Sandbox, path: str, status: int = 200, **data: str) -> Any:
-    got, body = memory.ask(sandbox, "POST", f"/v1/{path}", data)
-    assert got == status, body
-    return body
-
-
-def get(sandbox: Sandbox, path: str, **data: str) -> Any:
-    got, body = memory.ask(sandbox, "GET", f"/v1/{path}", data)
-    assert got == 200, body
-    return body
-
-
 def available(sandbox: Sandbox) -> int:
     return int(get(sandbox, "balance")["available"][0]["amount"])
-
-
-def types(sandbox: Sandbox) -> list[str]:
-    return [event["type"] for event in sandbox.store.rows("event") if event["type"].startswith("payout")]
 
 
 def test_a_manual_payout_leaves_at_once_arrives_and_itemises_nothing() -> None:
@@ -58,20 +39,20 @@ def test_a_manual_payout_leaves_at_once_arrives_and_itemises_nothing() -> None:
     assert available(sandbox) == 4680
     sandbox.advance_to(payout["arrival_date"])
     assert get(sandbox, f"payouts/{payout['id']}")["status"] == "paid"
-    assert types(sandbox) == ["payout.created", "payout.updated", "payout.paid"]
+    assert types(sandbox, "payout") == ["payout.created", "payout.updated", "payout.paid"]
     status, body = memory.ask(sandbox, "GET", "/v1/balance_transactions", {"payout": payout["id"]})
     assert (status, body["error"]["param"]) == (400, "payout")
 
 
 def test_more_than_is_available_is_refused() -> None:
-    error = post(funded(), "payouts", 400, amount="9681", currency="usd")["error"]
+    error = refused(funded(), "payouts", amount="9681", currency="usd")
     assert error["code"] == "balance_insufficient"
 
 
 def test_an_instant_payout_costs_one_per_cent_and_arrives_within_the_hour() -> None:
     sandbox = funded(20_000)
     assert available(sandbox) == 19_390
-    assert post(sandbox, "payouts", 400, amount="19300", currency="usd", method="instant")["error"]["code"]
+    assert refused(sandbox, "payouts", amount="19300", currency="usd", method="instant")["code"]
     payout = post(sandbox, "payouts", amount="10000", currency="usd", method="instant")
     money = get(sandbox, f"balance_transactions/{payout['balance_transaction']}")
     assert (money["amount"], money["fee"], money["net"]) == (-10_000, 100, -10_100)
@@ -91,11 +72,11 @@ def test_only_a_pending_manual_payout_is_canceled_and_its_money_and_fee_return()
         "payout_reversal",
     )
     assert available(sandbox) == 9680
-    post(sandbox, f"payouts/{payout['id']}/cancel", 400)
+    refused(sandbox, f"payouts/{payout['id']}/cancel")
     automatic = funded(schedule="daily")
     automatic.advance_to(automatic.now + DAY)
     (made,) = automatic.store.rows("payout")
-    post(automatic, f"payouts/{made['id']}/cancel", 400)
+    refused(automatic, f"payouts/{made['id']}/cancel")
 
 
 def test_a_failed_manual_payout_gives_its_money_back() -> None:
@@ -110,7 +91,7 @@ def test_a_failed_manual_payout_gives_its_money_back() -> None:
 def test_a_paid_payout_is_reversed_once_by_a_payout_of_its_own() -> None:
     sandbox = funded()
     payout = post(sandbox, "payouts", amount="5000", currency="usd")
-    post(sandbox, f"payouts/{payout['id']}/reverse", 400)
+    refused(sandbox, f"payouts/{payout['id']}/reverse")
     sandbox.advance_to(payout["arrival_date"])
     back = post(sandbox, f"payouts/{payout['id']}/reverse")
     assert (back["amount"], back["original_payout"]) == (-5000, payout["id"])
@@ -118,7 +99,7 @@ def test_a_paid_payout_is_reversed_once_by_a_payout_of_its_own() -> None:
     assert available(sandbox) == 4680
     sandbox.advance_to(back["arrival_date"])
     assert available(sandbox) == 9680
-    post(sandbox, f"payouts/{payout['id']}/reverse", 400)
+    refused(sandbox, f"payouts/{payout['id']}/reverse")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +133,7 @@ def test_automatic_payouts_follow_the_accounts_schedule(schedule: dict[str, str]
 
 
 @pytest.mark.parametrize(
-    "refused",
+    "senseless",
     [
         {"payments[payouts][schedule][interval]": "weekly"},
         {
@@ -162,9 +143,9 @@ def test_automatic_payouts_follow_the_accounts_schedule(schedule: dict[str, str]
         {"payments[settlement_timing][delay_days_override]": "1"},
     ],
 )
-def test_settings_without_sense_are_refused(refused: dict[str, str]) -> None:
+def test_settings_without_sense_are_refused(senseless: dict[str, str]) -> None:
     sandbox = Sandbox()
-    post(sandbox, "balance_settings", 400, **refused)
+    refused(sandbox, "balance_settings", **senseless)
     assert get(sandbox, "balance_settings")["payments"]["payouts"]["schedule"] == {"interval": "daily"}
 
 

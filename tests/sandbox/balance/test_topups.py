@@ -1,7 +1,7 @@
 """Top-ups: the money is there two days later, and until then it can be called off."""
 
 from payment_kit.sandbox import Sandbox
-from tests.sandbox.balance.test_payouts import DAY, get, post
+from tests.sandbox.acts import DAY, get, post, refused
 
 
 def test_a_topup_moves_the_balance_when_it_arrives() -> None:
@@ -19,7 +19,7 @@ def test_a_topup_moves_the_balance_when_it_arrives() -> None:
         topup["id"],
     )
     assert get(sandbox, "balance")["available"][0]["amount"] == 5000
-    post(sandbox, f"topups/{topup['id']}/cancel", 400)
+    refused(sandbox, f"topups/{topup['id']}/cancel")
 
 
 def test_a_canceled_topup_moves_nothing() -> None:

@@ -6,6 +6,10 @@ import pytest
 import stripe
 
 from payment_kit.sandbox import Sandbox
+from payment_kit.sandbox.call import Call, unit
+from payment_kit.sandbox.payments import disputes
+from tests.sandbox.acts import get, post, refused, types
+from tests.sandbox.acts import pay as act
 from tests.sandbox.wire import ask, control, event_types, pay, rows
 
 DAY = 86_400
@@ -99,3 +103,53 @@ async def test_the_control_api_disputes_an_old_charge(sandbox: Sandbox) -> None:
     await control(sandbox, "clock", advance_seconds=20 * DAY)
     dispute = await control(sandbox, f"charges/{intent['latest_charge']}/dispute", reason="product_not_received")
     assert (dispute["created"], dispute["reason"]) == (sandbox.now, "product_not_received")
+
+
+def inquired() -> tuple[Sandbox, dict[str, Any]]:
+    sandbox = Sandbox()
+    act(sandbox, card="createDisputeInquiry")
+    (dispute,) = sandbox.store.rows("dispute")
+    return sandbox, dispute
+
+
+def test_an_escalated_inquiry_takes_the_money_and_can_be_answered_again() -> None:
+    sandbox, inquiry = inquired()
+    path = f"disputes/{inquiry['id']}"
+    dispute = post(sandbox, path, **{"evidence[uncategorized_text]": "escalate_inquiry_evidence"})
+    assert (dispute["status"], dispute["payment_method_details"]["card"]["case_type"]) == (
+        "needs_response",
+        "chargeback",
+    )
+    assert [money["net"] for money in dispute["balance_transactions"]] == [-2500]
+    assert refused(sandbox, "refunds", charge=inquiry["charge"])["code"] == "charge_disputed"
+    assert types(sandbox, "charge.dispute")[-2:] == ["charge.dispute.updated", "charge.dispute.funds_withdrawn"]
+    won = post(sandbox, path, **{"evidence[uncategorized_text]": "winning_evidence"})
+    assert [money["reporting_category"] for money in won["balance_transactions"]] == ["dispute", "dispute_reversal"]
+
+
+def test_refunding_the_charge_closes_its_inquiry() -> None:
+    sandbox, inquiry = inquired()
+    post(sandbox, "refunds", charge=inquiry["charge"])
+    assert get(sandbox, f"disputes/{inquiry['id']}")["status"] == "warning_closed"
+
+
+def test_staged_evidence_is_submitted_by_a_later_request() -> None:
+    sandbox = Sandbox()
+    act(sandbox, card="createDispute")
+    (dispute,) = sandbox.store.rows("dispute")
+    path = f"disputes/{dispute['id']}"
+    post(sandbox, path, **{"evidence[uncategorized_text]": "winning_evidence", "submit": "false"})
+    assert post(sandbox, path, **{"metadata[a]": "b"})["status"] == "needs_response"
+    assert post(sandbox, path, submit="true")["status"] == "won"
+
+
+def test_what_was_refunded_before_is_not_disputed_and_after_a_win_the_rest_can_be_refunded() -> None:
+    sandbox = Sandbox()
+    intent = act(sandbox)
+    charge = intent["latest_charge"]
+    post(sandbox, "refunds", charge=charge, amount="300")
+    call = Call(sandbox.store, "bank", path=(charge,))
+    dispute = unit(call, lambda call: disputes.open_dispute(call, call.find("charge", charge), "fraudulent"))
+    assert dispute["amount"] == 700
+    post(sandbox, f"disputes/{dispute['id']}", **{"evidence[uncategorized_text]": "winning_evidence"})
+    assert post(sandbox, "refunds", charge=charge)["amount"] == 700

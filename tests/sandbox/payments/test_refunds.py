@@ -4,6 +4,8 @@ import pytest
 import stripe
 
 from payment_kit.sandbox import Sandbox
+from tests.sandbox.acts import get, post
+from tests.sandbox.acts import pay as act
 from tests.sandbox.wire import ask, control, event_types, pay, rows
 
 DAY = 86_400
@@ -78,3 +80,44 @@ async def test_an_uncaptured_payment_is_not_refundable(sandbox: Sandbox) -> None
     intent = await pay(sandbox, capture_method="manual")
     assert (await ask(sandbox, "POST", "/v1/refunds", {"payment_intent": intent["id"]})).status == 400
     assert (await ask(sandbox, "POST", "/v1/refunds", {"charge": intent["latest_charge"]})).status == 400
+
+
+def strict() -> Sandbox:
+    """An account that does not let its balance go below zero."""
+    sandbox = Sandbox()
+    post(sandbox, "balance_settings", **{"payments[debit_negative_balances]": "false"})
+    return sandbox
+
+
+def test_a_refund_the_balance_cannot_cover_waits_until_it_can() -> None:
+    sandbox = strict()
+    intent = act(sandbox)
+    refund = post(sandbox, "refunds", payment_intent=intent["id"], amount="500")
+    assert (refund["status"], refund["pending_reason"], refund["balance_transaction"]) == (
+        "pending",
+        "insufficient_funds",
+        None,
+    )
+    sandbox.advance_to(sandbox.now + 2 * DAY)
+    (row,) = sandbox.store.rows("refund")
+    assert (row["status"], "pending_reason" in row) == ("succeeded", False)
+    (money,) = [row for row in sandbox.store.rows("balance_transaction") if row["type"] == "refund"]
+    assert (money["id"], money["created"]) == (row["balance_transaction"], sandbox.now)
+
+
+def test_a_waiting_refund_is_canceled_without_moving_money() -> None:
+    sandbox = strict()
+    intent = act(sandbox)
+    refund = post(sandbox, "refunds", payment_intent=intent["id"])
+    canceled = post(sandbox, f"refunds/{refund['id']}/cancel")
+    assert (canceled["status"], canceled.get("failure_balance_transaction")) == ("canceled", None)
+    assert [row["type"] for row in sandbox.store.rows("balance_transaction")] == ["charge"]
+    assert post(sandbox, "refunds", payment_intent=intent["id"])["amount"] == 1000
+
+
+def test_a_fraudulent_refund_marks_the_charge() -> None:
+    sandbox = Sandbox()
+    intent = act(sandbox)
+    post(sandbox, "refunds", payment_intent=intent["id"], reason="fraudulent")
+    charge = get(sandbox, f"charges/{intent['latest_charge']}")
+    assert charge["fraud_details"] == {"user_report": "fraudulent"}

@@ -125,6 +125,11 @@ KINDS: dict[str, KindOfObject] = {
         "inpay_1", 23, "invoice_payments", ("invoice", "_intent"),
         {"invoice": "invoice", "payment.payment_intent": "payment_intent"},
     ),
+    "credit_note": KindOfObject(
+        "cn_1", 23, "credit_notes", ("customer", "invoice"),
+        {"customer": "customer", "invoice": "invoice", "discount_amounts.discount": "discount",
+         "customer_balance_transaction": "customer_balance_transaction", "refunds.refund": "refund"},
+    ),
     "account": KindOfObject("acct_1", 15, "accounts"),
     "event": KindOfObject("evt_1", 23, "events"),
     "webhook_endpoint": KindOfObject("we_1", 23, "webhook_endpoints"),

@@ -6,7 +6,7 @@ An attempt made here and one the customer makes on the invoice's payment intent 
 from payment_kit.sandbox.billing import invoice_payments, lifecycle
 from payment_kit.sandbox.call import Call
 from payment_kit.sandbox.errors import ApiError
-from payment_kit.sandbox.payments import intents, methods
+from payment_kit.sandbox.payments import cards, intents, methods
 from payment_kit.sandbox.store import Row
 
 # Days from one automatic attempt to the next: 8 retries within 2 weeks, Stripe's recommended Smart Retries policy
@@ -33,7 +33,7 @@ def pay(call: Call, invoice: Row, *, payment_method: str | None = None, off_sess
     Never raises on a decline: the invoice after the attempt tells (`status`, `next_payment_attempt`), and so do
     invoice.payment_failed and invoice.payment_action_required. Without any payment method nothing is attempted.
     """
-    return attempt(call, invoice, payment_method=payment_method)[0]
+    return attempt(call, invoice, payment_method=payment_method, off_session=off_session)[0]
 
 
 def send(call: Call, invoice: Row) -> Row:
@@ -48,6 +48,7 @@ def attempt(
     invoice: Row,
     *,
     payment_method: str | None = None,
+    off_session: bool = True,
     automatic: bool = False,
 ) -> tuple[Row, ApiError | None]:
     """`pay`, and the error a client who asked for the attempt is answered; None when the invoice is paid."""
@@ -60,19 +61,20 @@ def attempt(
         invoice, events = _failed(call, invoice, automatic, None) if automatic else (invoice, ())
         return lifecycle.conclude(call, before, invoice, *events), no_method()
     intent = invoice_payments.default(call, invoice)
-    error = _confirmed(call, intent, method)
+    error = _confirmed(call, intent, method, off_session)
     invoice, events = _heard(call, invoice, call.find("payment_intent", intent["id"]), automatic)
     if invoice["status"] != "paid" and error is None:
         error = requires_action()
     return lifecycle.conclude(call, before, invoice, *events), error
 
 
-def _confirmed(call: Call, intent: Row, payment_method: str) -> ApiError | None:
-    """Confirm with the customer there, so that a bank that asks for authentication leaves the intent waiting for it."""
+def _confirmed(call: Call, intent: Row, payment_method: str, off_session: bool) -> ApiError | None:
+    """Confirm the intent; where the bank wants to hear from the customer it waits for that, though nobody is there."""
     method = methods.resolve(call, payment_method)
     intent = call.change(intent, payment_method=method["id"], status="requires_confirmation", next_action=None)
+    waits = cards.wants_authentication(method, off_session=off_session)
     try:
-        intents.confirm(call, intent, off_session=False)
+        intents.confirm(call, intent, off_session=off_session and not waits)
     except ApiError as error:
         if not error.keep:
             raise

@@ -176,7 +176,8 @@ def pay_invoice(call: Call) -> Row:
     method = params.get("payment_method")
     if method is not None:
         collection.owned(call, method, invoice)
-    invoice, error = collection.attempt(call, invoice, payment_method=method)
+    off_session = params.get("off_session", True)
+    invoice, error = collection.attempt(call, invoice, payment_method=method, off_session=off_session)
     if error is not None:
         raise error
     return invoice

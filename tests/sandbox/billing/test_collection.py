@@ -74,7 +74,7 @@ def test_a_manual_attempt_after_the_first_does_not_move_the_schedule(shop: Shop)
 def test_an_authentication_the_bank_wants_is_told_of_and_its_completion_pays(shop: Shop) -> None:
     invoice = automatic(shop, shop.customer("authenticationRequired"))
     shop.wait(3600)
-    assert [kind for kind in shop.types("invoice.payment")] == [
+    assert shop.types("invoice.payment") == [
         "invoice.payment_action_required",
         "invoice.payment_failed",
     ]

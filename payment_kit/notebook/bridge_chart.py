@@ -38,7 +38,7 @@ class Step(NamedTuple):
 
 
 def chart(result: Reconciliation) -> Html:
-    """One bridge per currency, side by side."""
+    """One bridge per currency, side by side; opening and closing in words where JupyterLab shows no picture."""
     drawn = "".join(
         f'<div class="bridge"><h4>{escape(one.currency.upper())}</h4>{draw(one.currency, steps(one))}</div>'
         for one in result.bridges
@@ -48,7 +48,16 @@ def chart(result: Reconciliation) -> Html:
         '<span style="background:#0072b2"></span>adds<span style="background:#d55e00"></span>takes away</p>'
     )
     plain = "\n".join(f"{one.currency}: {one.opening} -> {one.closing}" for one in result.bridges)
-    return Html(f'<div class="bridges">{drawn}</div>{legend}', plain)
+    picture = f'<div class="drawn" style="display:none"><div class="bridges">{drawn}</div>{legend}</div>'
+    return Html(f'{picture}<div class="undrawn">{_in_words(result.bridges)}</div>', plain)
+
+
+def _in_words(bridges: Sequence[Bridge]) -> str:
+    said = "<br>".join(
+        f"{one.currency.upper()}: from {amount(one.opening, one.currency)} to {amount(one.closing, one.currency)}"
+        for one in bridges
+    )
+    return f"<p>{said}</p><p>The picture is shown once you run the cell or trust the notebook.</p>"
 
 
 def steps(bridge: Bridge) -> list[Step]:

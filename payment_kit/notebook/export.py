@@ -15,7 +15,7 @@ from payment_kit.errors import UsageProblem
 from payment_kit.finance import Reconciliation
 from payment_kit.money import exponent, to_decimal
 from payment_kit.notebook.html import Html
-from payment_kit.notebook.session import Scope, run_folder
+from payment_kit.notebook.session import Scope, place, run_folder
 from payment_kit.warehouse import Books
 
 SCHEMA_VERSION = 1
@@ -38,7 +38,9 @@ def export(result: Reconciliation, books: Books, scope: Scope, *, notebook: str 
     _workbook(folder / "reconciliation.xlsx", tables)
     (folder / "checks.json").write_text(json.dumps(_summary(result, books, scope, notebook), indent=1) + "\n", "utf-8")
     files = sorted(path.name for path in folder.iterdir() if path.suffix in {".csv", ".parquet", ".xlsx", ".json"})
-    return Html(f"<p>{', '.join(f'<code>{escape(name)}</code>' for name in files)}</p>", ", ".join(files))
+    where = place(folder)
+    listed = ", ".join(f"<code>{escape(name)}</code>" for name in files)
+    return Html(f"<p>In <code>{escape(where)}</code>: {listed}</p>", f"{where}: {', '.join(files)}")
 
 
 def _tables(result: Reconciliation) -> dict[str, list[Row]]:

@@ -1,17 +1,31 @@
-"""What a cell shows: escaped HTML with one small style sheet, readable in a light or dark JupyterLab and on paper."""
+"""What a cell shows: escaped HTML with one small style sheet, readable in a light or dark JupyterLab and on paper.
+
+JupyterLab has rules of its own for tables, which come after ours: each of ours names its class three times, to be the
+more specific one. Of a notebook that is not trusted JupyterLab drops the style sheet and keeps inline styles: what a
+table needs to be read (alignment, the colour of a status, spaces) is therefore inline.
+"""
 
 from html import escape
 from typing import NamedTuple
 
 from payment_kit.money import exponent, to_decimal
 
-STYLE = """<style>
+LEFT, CENTRE = ' style="text-align:left"', ' style="text-align:center"'
+ONE_LINE = ' style="text-align:left;white-space:nowrap"'
+_COLOURS = {
+    "PASS": "background-color:#dcefe9;color:#00573f",
+    "FAIL": "background-color:#c4410c;color:#ffffff",
+    "PENDING": "background-color:#fbeecb;color:#6b4a00",
+}
+_RULES = """
 .pk{font:13px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;
  color:var(--jp-ui-font-color1,#1b2733);--line:color-mix(in srgb,currentColor 16%,transparent);
  --soft:color-mix(in srgb,currentColor 62%,transparent)}
-.pk table{border-collapse:collapse;width:100%;margin:0;font-size:inherit;color:inherit}
+.pk p{text-align:left}
+.pk table{border-collapse:collapse;width:100%;margin:0;font-size:inherit;color:inherit;table-layout:auto}
+.pk thead,.pk tr{background:none;border:0}
 .pk th,.pk td{padding:5px 10px;text-align:left;vertical-align:top;border:0;border-bottom:1px solid var(--line);
- background:none;white-space:normal;max-width:none}
+ background:none;white-space:normal;max-width:none;line-height:inherit}
 .pk thead th{font-weight:600;font-size:11px;color:var(--soft);border-bottom:1px solid var(--soft);vertical-align:bottom}
 .pk .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .pk .c{text-align:center} .pk .ids{white-space:nowrap}
@@ -24,10 +38,10 @@ STYLE = """<style>
 .pk caption{caption-side:bottom;text-align:left;color:var(--soft);padding-top:6px;font-size:11.5px}
 .pk .chip{display:inline-block;min-width:62px;padding:1px 8px;border-radius:3px;font-weight:650;font-size:11px;
  letter-spacing:.04em;text-align:center;-webkit-print-color-adjust:exact;print-color-adjust:exact}
-.pk .PASS{background:#dcefe9;color:#00573f}.pk .FAIL{background:#c4410c;color:#fff}
-.pk .PENDING{background:#fbeecb;color:#6b4a00;outline:1px dashed #b98a1b;outline-offset:-1px}
+.pk .PENDING{outline:1px dashed #b98a1b;outline-offset:-1px}
 .pk .wide{overflow-x:auto}
-.pk .id{display:inline-block;width:30px;color:var(--soft);font-weight:600}
+.pk .id{display:inline-block;width:26px;color:var(--soft);font-weight:600}
+.pk .drawn{display:block!important}.pk .undrawn{display:none}
 .pk .bridges{display:grid;grid-template-columns:repeat(auto-fit,minmax(470px,1fr));gap:22px 34px}
 .pk .bridge h4{margin:0 0 4px;font-size:14px;font-weight:650}.pk .bridge svg{width:100%;height:auto;display:block}
 .pk svg text{fill:currentColor;font:12px system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif}
@@ -37,7 +51,8 @@ STYLE = """<style>
 .pk svg .up{fill:#0072b2}.pk svg .down{fill:#d55e00}.pk svg .bal{fill:#56606b}
 .pk .key span{display:inline-block;width:10px;height:10px;margin:0 5px 0 14px;border-radius:2px;
  -webkit-print-color-adjust:exact;print-color-adjust:exact}
-</style>"""
+"""
+STYLE = f"<style>{_RULES.replace('.pk', '.pk.pk.pk')}</style>"
 
 
 class Html(NamedTuple):
@@ -55,7 +70,7 @@ class Html(NamedTuple):
 
 def chip(status: str) -> str:
     """A status as a coloured word: the word carries the meaning, the colour only helps."""
-    return f'<span class="chip {escape(status)}">{escape(status)}</span>'
+    return f'<span class="chip {escape(status)}" style="{_COLOURS.get(status, "")}">{escape(status)}</span>'
 
 
 def amount(minor: int, currency: str, *, sign: bool = False) -> str:

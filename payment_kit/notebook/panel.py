@@ -5,7 +5,7 @@ from html import escape
 
 from payment_kit.finance import Check, Reconciliation, Status
 from payment_kit.finance.checks import plural
-from payment_kit.notebook.html import Html, amount, chip
+from payment_kit.notebook.html import CENTRE, LEFT, Html, amount, chip
 
 
 def check(result: Reconciliation) -> Html:
@@ -39,15 +39,15 @@ def _matrix(result: Reconciliation) -> str:
     titles = {one.id: one.title for one in result.checks}
     columns = list(result.currencies)
     found = {(one.id, one.currency): one for one in result.checks}
-    head = "".join(f'<th class="c">{escape(name.upper())}</th>' for name in columns)
+    head = "".join(f'<th class="c"{CENTRE}>{escape(name.upper())}</th>' for name in columns)
     rows = []
     for name, title in titles.items():
         if (name, "") in found:
-            cells = f'<td class="c" colspan="{len(columns)}">{_cell(found[name, ""])}</td>'
+            cells = f'<td class="c"{CENTRE} colspan="{len(columns)}">{_cell(found[name, ""])}</td>'
         else:
-            cells = "".join(f'<td class="c">{_cell(found[name, one])}</td>' for one in columns)
-        rows.append(f'<tr><td><span class="id">{escape(name)}</span>{escape(title)}</td>{cells}</tr>')
-    table = f"<table><thead><tr><th>Control</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+            cells = "".join(f'<td class="c"{CENTRE}>{_cell(found[name, one])}</td>' for one in columns)
+        rows.append(f'<tr><td{LEFT}><span class="id">{escape(name)}</span> {escape(title)}</td>{cells}</tr>')
+    table = f"<table><thead><tr><th{LEFT}>Control</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     return f'<div class="wide">{table}</div>'
 
 
@@ -67,16 +67,19 @@ def _short(one: Check) -> str:
 
 def _sides(result: Reconciliation) -> str:
     rows = "".join(
-        f"<tr><td>{escape(one.id)}</td><td>{escape(one.currency.upper() or 'all')}</td>"
+        f"<tr><td{LEFT}>{escape(one.id)}</td><td{LEFT}>{escape(one.currency.upper() or 'all')}</td>"
         f'<td class="n">{_value(one.left, one)}</td><td class="n">{_value(one.right, one)}</td>'
         f'<td class="n">{_value(one.difference, one) if one.unit != "time" else ""}</td>'
-        f'<td class="n">{one.tolerance}</td><td>{chip(one.status)}</td><td class="soft">{escape(one.detail)}</td></tr>'
+        f'<td class="n">{one.tolerance}</td><td{LEFT}>{chip(one.status)}</td>'
+        f'<td class="soft"{LEFT}>{escape(one.detail)}</td></tr>'
         for one in result.checks
     )
-    head = "<th>Control</th><th>Currency</th>" + "".join(
+    head = f"<th{LEFT}>Control</th><th{LEFT}>Currency</th>" + "".join(
         f'<th class="n">{name}</th>' for name in ("Left", "Right", "Difference", "Tolerance")
     )
-    table = f"<table><thead><tr>{head}<th>Status</th><th>Over</th></tr></thead><tbody>{rows}</tbody></table>"
+    table = (
+        f"<table><thead><tr>{head}<th{LEFT}>Status</th><th{LEFT}>Over</th></tr></thead><tbody>{rows}</tbody></table>"
+    )
     return (
         f'<details style="margin-top:10px"><summary class="soft">Both sides of every control</summary>{table}</details>'
     )

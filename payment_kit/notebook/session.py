@@ -58,6 +58,15 @@ def _database(settings: config.Settings) -> Iterator[str]:
         yield dsn
 
 
+def place(folder: Path) -> str:
+    """Where a reader finds `folder` of this installation, without the machine's own path."""
+    folder = folder.with_name(folder.name.removeprefix(".")).resolve()  # a run's loses its dot when it is complete
+    for base, shown in ((config.project_folder(), ""), (config.load().home, "$PAYMENT_KIT_HOME/")):
+        if folder.is_relative_to(base.resolve()):
+            return f"{shown}{folder.relative_to(base.resolve()).as_posix()}"
+    return folder.name
+
+
 def run_folder(notebook: str, period: str) -> Path:
     """Where this run's files go: given by the runner, else ``runs/<notebook>/<period>/lab`` under PAYMENT_KIT_HOME."""
     given = os.environ.get("PAYMENT_KIT_RUN_FOLDER")

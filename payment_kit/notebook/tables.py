@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from payment_kit.finance.checks import Break, Status, plural
-from payment_kit.notebook.html import Html, amount, chip
+from payment_kit.notebook.html import LEFT, ONE_LINE, Html, amount, chip
 
 ROWS_MAX = 500
 DENSE_FROM = 10
@@ -75,8 +75,8 @@ def _part(currency: str, rows: Sequence[Row], every: Sequence[Row], names: Seque
     sums = {name: sum(row[name] or 0 for row in mine) for name in (*money, *_NUMBERS) if name in names}
     total: Row = dict.fromkeys(names) | sums | {"currency": currency}
     cells = "".join(f"<td{_class(n, money)}>{_cell(total, n, money) if n in sums else ''}</td>" for n in names[1:])
-    heading = f'<tr class="part"><th colspan="{len(names)}">{escape(currency.upper())}</th></tr>'
-    return f'<tbody>{heading}{lines}<tr class="sum"><td>Total of {len(mine):,}</td>{cells}</tr></tbody>'
+    heading = f'<tr class="part"><th{LEFT} colspan="{len(names)}">{escape(currency.upper())}</th></tr>'
+    return f'<tbody>{heading}{lines}<tr class="sum"><td{ONE_LINE}>Total of {len(mine):,}</td>{cells}</tr></tbody>'
 
 
 def _caption(count: int, rows_max: int) -> str:
@@ -91,7 +91,8 @@ def _title(name: str) -> str:
 def _class(name: str, money: Sequence[str]) -> str:
     if name in money or name in _NUMBERS:
         return ' class="n"'
-    return ' class="ids"' if name in _CODE or name == "objects" or name.endswith("_at") or name == "created" else ""
+    short = name in _CODE or name == "objects" or name.endswith("_at") or name == "created"
+    return f' class="ids"{ONE_LINE}' if short else LEFT
 
 
 def _cell(row: Row, name: str, money: Sequence[str]) -> str:

@@ -56,6 +56,17 @@ def test_checks_json_says_what_was_checked(exported: tuple[Path, Reconciliation]
     assert summary["watermark"]["events_complete_through"] == "2026-12-01T00:00:00+00:00"
 
 
+def test_it_says_where_the_files_are(seeded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PAYMENT_KIT_RUN_FOLDER", raising=False)
+    monkeypatch.setenv("PAYMENT_KIT_HOME", str(tmp_path / "var"))
+    monkeypatch.chdir(tmp_path)
+    scope = params("2026-08", "kwd")
+    with open_books(seeded) as books:
+        shown = export(reconcile(books.connection, scope.period, scope.currency), books, scope)
+    assert "<p>In <code>var/runs/reconcile/payouts/2026-08/lab</code>: <code>breaks.csv</code>" in shown.text
+    assert repr(shown).startswith("var/runs/reconcile/payouts/2026-08/lab: breaks.csv, ")
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx"])
 def test_a_text_never_becomes_a_formula(text: str) -> None:
     assert _guarded(text) == f"'{text}"

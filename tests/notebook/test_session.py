@@ -6,7 +6,7 @@ import pytest
 
 from payment_kit.errors import Problem
 from payment_kit.notebook import connect
-from payment_kit.notebook.session import run_folder
+from payment_kit.notebook.session import place, run_folder
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +33,12 @@ def test_a_run_by_hand_has_a_folder_of_its_own(nowhere: Path) -> None:
     folder = run_folder("reconcile/payouts", "2026-08")
     assert folder == nowhere / "runs" / "reconcile" / "payouts" / "2026-08" / "lab"
     assert folder.is_dir()
+
+
+def test_a_folder_is_named_as_its_reader_finds_it(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert place(nowhere / "runs" / "a" / "lab") == "home/runs/a/lab"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert place(nowhere / "runs" / "a" / ".unfinished") == "$PAYMENT_KIT_HOME/runs/a/unfinished"

@@ -1,5 +1,6 @@
 """What a cell shows: exact amounts, escaped text, no script, nothing fetched."""
 
+import re
 from itertools import pairwise
 
 import duckdb
@@ -10,7 +11,7 @@ from payment_kit.finance import Break, Reconciliation, Status, parse_period, rec
 from payment_kit.finance.balances import Bridge
 from payment_kit.notebook import chart, check, params, table
 from payment_kit.notebook.bridge_chart import draw, steps
-from payment_kit.notebook.html import amount
+from payment_kit.notebook.html import STYLE, amount
 
 AUGUST = parse_period("2026-08")
 
@@ -33,6 +34,33 @@ def test_the_panel_names_every_control_and_currency(result: Reconciliation) -> N
     assert all(f">{name}</span>" in shown for name in ("T1", "T2", "T3", "T4", "C1", "C2", "C3"))
     assert all(f">{name}</th>" in shown for name in ("EUR", "JPY", "KWD", "USD"))
     assert "All 25 controls pass" in shown
+
+
+def test_every_rule_is_more_specific_than_jupyterlab_s_for_tables() -> None:
+    """The strongest of those, ``:not(.jp-RenderedMarkdown).jp-RenderedHTMLCommon th``, has two classes."""
+    rules = re.sub(r"\{[^}]*\}", ",", STYLE.removeprefix("<style>").removesuffix("</style>"))
+    selectors = [one.strip() for one in rules.split(",") if one.strip()]
+    assert len(selectors) > 30
+    assert [one for one in selectors if not one.startswith(".pk.pk.pk")] == []
+
+
+def test_without_the_style_sheet_the_tables_still_read_well(result: Reconciliation) -> None:
+    """As in a notebook that is not trusted, of which JupyterLab keeps inline styles and colspan."""
+    panel, payouts = check(result).text, table(result.payouts, columns="payout amount", group="currency").text
+    assert '<td style="text-align:left"><span class="id">T1</span> Amount' in panel
+    assert f'<td class="c" style="text-align:center" colspan="{len(result.currencies)}">' in panel
+    assert 'style="background-color:#dcefe9;color:#00573f">PASS' in panel
+    assert '<th style="text-align:left" colspan="2">EUR</th>' in payouts
+    assert '<td class="ids" style="text-align:left;white-space:nowrap"><code>po_' in payouts
+
+
+def test_where_no_picture_is_drawn_the_balances_stand_in_words(result: Reconciliation) -> None:
+    text = chart(result).text
+    hidden, shown = text.split('<div class="undrawn">')
+    assert hidden.startswith('<div class="drawn" style="display:none">')
+    assert "<svg" not in shown
+    one = result.bridges[0]
+    assert f"EUR: from {amount(one.opening, 'eur')} to {amount(one.closing, 'eur')}" in shown
 
 
 def test_the_panel_says_by_how_much_a_control_is_off(books: duckdb.DuckDBPyConnection) -> None:

@@ -89,6 +89,8 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "POST refunds payment_intent=$intent",
         f"clock {8 * DAY}",
     ),
+    "setup_intent.created": (f"POST setup_intents {_NO_REDIRECT}",),
+    "setup_intent.succeeded": (f"POST setup_intents confirm=true&payment_method=pm_card_visa&{_NO_REDIRECT}",),
 }
 
 _LINE = re.compile(r"(!?)(?:(\w+) = )?(\S+) ?(\S*) ?(.*)")

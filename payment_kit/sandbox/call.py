@@ -146,6 +146,11 @@ class Call:
             candidates += [row for row in platform.rows("webhook_endpoint") if row.get("_connect")]
         return [row["id"] for row in candidates if row.get("status") == "enabled" and listens(row, type_)]
 
+    def undo(self) -> None:
+        """Take back all that this call stored and told: only what it found out is left."""
+        self.store.rollback()
+        self._told.clear()
+
     def settle(self) -> None:
         """Let the other parts of the sandbox react to what this call told so far, and to what they tell in turn.
 

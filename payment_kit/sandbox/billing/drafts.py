@@ -18,6 +18,16 @@ from payment_kit.sandbox.store import Row, Store
 LINES_MAX = 250  # "up to 250 items per invoice"
 FINALIZES_AFTER_SECONDS = 3600  # docs.stripe.com/invoicing/integration/automatic-advancement-collection
 _BY_CUSTOMER = ("address", "email", "name", "phone", "shipping", "tax_exempt")
+# what a draft does not know yet
+_SINCE_FINAL = (
+    "automatically_finalizes_at",
+    "due_date",
+    "effective_at",
+    "ending_balance",
+    "hosted_invoice_url",
+    "invoice_pdf",
+    "number",
+)
 _NONE: Mapping[str, Row] = MappingProxyType({})
 
 
@@ -70,14 +80,12 @@ def preview(
     lines: Iterable[Line] = (),
     subscription: Row | None = None,
     pending_items: bool = True,
-    auto_advance: bool = True,
     discounts: Sequence[Row] = (),
     **fields: Any,
 ) -> Row:
     """What `draft` would make of the same, with an ``upcoming_in_`` id; nothing is stored and nobody is told."""
-    id_ = "upcoming_in_" + ids.text(24, call.source, call.new_id("invoice"))
+    id_ = call.new_id("invoice")
     invoice = _row(call, id_, customer, billing_reason, currency, subscription, discounts=discounts, **fields)
-    invoice["auto_advance"] = auto_advance
     waiting = items.pending(call.store, customer["id"], currency, subscription) if pending_items else []
     asked = [items.line(call.store, item) for item in waiting]
     asked += [
@@ -85,9 +93,29 @@ def preview(
         for line in lines
     ]
     known = {discount["id"]: discount for discount in (*discounts, *(one for line in asked for one in line.discounts))}
-    rows = [line_items.row(call.new_id("line_item").replace("il_", "il_tmp_"), line, id_) for line in asked]
+    rows = [line_items.row(call.new_id("line_item"), line, id_) for line in asked]
     invoice, rows = assembled(call.store, invoice, rows, customer, known)
-    return {**invoice, "_preview": [public(row) for row in rows]}
+    return as_preview(call, invoice, rows)
+
+
+def as_preview(call: Call, invoice: Row, rows: Sequence[Row]) -> Row:
+    """An invoice as a preview shows it: a draft with all its lines, which have no list of their own to fetch."""
+    id_ = "upcoming_in_" + ids.text(24, call.source, invoice["id"])
+    listed = [{**public(row), "id": row["id"].replace("il_", "il_tmp_"), "invoice": id_} for row in rows]
+    changes = dict.fromkeys(_SINCE_FINAL) | {
+        "id": id_,
+        "amount_paid": 0,
+        "amount_remaining": invoice["amount_due"],
+        "attempt_count": 0,
+        "attempted": False,
+        "auto_advance": True,
+        "billing_reason": "upcoming",
+        "lines": {"object": "list", "data": listed, "has_more": False, "url": f"/v1/invoices/{id_}/lines"},
+        "next_payment_attempt": call.now + FINALIZES_AFTER_SECONDS,
+        "status": "draft",
+        "status_transitions": dict.fromkeys(invoice["status_transitions"]),
+    }
+    return {**invoice, **changes}
 
 
 def refresh(call: Call, invoice: Row, rows: Sequence[Row] | None = None, **changes: Any) -> Row:

@@ -5,28 +5,28 @@ from typing import Any
 import pytest
 
 from payment_kit.sandbox.billing.collection import RETRY_DAYS
-from tests.sandbox.billing.shop import DAY, Shop
+from tests.sandbox.billing.till import DAY, Till
 
 PLAIN = {"allowed_payment_method_types": ["card"]}
 
 
 @pytest.fixture
-def shop() -> Shop:
-    return Shop()
+def shop() -> Till:
+    return Till()
 
 
-def automatic(shop: Shop, customer: str, amount: int = 1000) -> str:
+def automatic(shop: Till, customer: str, amount: int = 1000) -> str:
     """An invoice the clock collects in an hour."""
     return str(shop.invoice(customer, amount, auto_advance=True)["id"])
 
 
-def intent_of(shop: Shop, invoice: str) -> dict[str, Any]:
+def intent_of(shop: Till, invoice: str) -> dict[str, Any]:
     """The payment intent of an invoice."""
     (payment,) = shop.get("invoice_payments", invoice=invoice)["data"]
     return shop.get(f"payment_intents/{payment['payment']['payment_intent']}")
 
 
-def test_a_decline_answers_402_and_stays_on_the_invoice(shop: Shop) -> None:
+def test_a_decline_answers_402_and_stays_on_the_invoice(shop: Till) -> None:
     final = shop.post(f"invoices/{shop.invoice(shop.customer('chargeCustomerFail'), 1000)['id']}/finalize")
     error = shop.refused(f"invoices/{final['id']}/pay")
     assert (error["status"], error["type"], error["code"]) == (402, "card_error", "card_declined")
@@ -35,7 +35,7 @@ def test_a_decline_answers_402_and_stays_on_the_invoice(shop: Shop) -> None:
     assert [event["type"] for event in shop.events(final["id"])][-2:] == ["invoice.updated", "invoice.payment_failed"]
 
 
-def test_automatic_attempts_follow_the_schedule_and_give_up_after_the_last(shop: Shop) -> None:
+def test_automatic_attempts_follow_the_schedule_and_give_up_after_the_last(shop: Till) -> None:
     customer = shop.customer("chargeCustomerFail")
     invoice = automatic(shop, customer)
     shop.wait(3600)
@@ -49,7 +49,7 @@ def test_automatic_attempts_follow_the_schedule_and_give_up_after_the_last(shop:
     assert (tuple(days), gaps[-1], failed[-1]["data"]["object"]["attempt_count"]) == (RETRY_DAYS, None, 9)
 
 
-def test_a_retry_succeeds_with_the_method_that_is_default_by_then(shop: Shop) -> None:
+def test_a_retry_succeeds_with_the_method_that_is_default_by_then(shop: Till) -> None:
     customer = shop.customer("chargeCustomerFail")
     invoice = automatic(shop, customer)
     shop.wait(3600)
@@ -61,7 +61,7 @@ def test_a_retry_succeeds_with_the_method_that_is_default_by_then(shop: Shop) ->
     assert len(shop.get("payment_intents")["data"]) == 1
 
 
-def test_a_manual_attempt_after_the_first_does_not_move_the_schedule(shop: Shop) -> None:
+def test_a_manual_attempt_after_the_first_does_not_move_the_schedule(shop: Till) -> None:
     invoice = automatic(shop, shop.customer("chargeCustomerFail"))
     shop.wait(3600)
     before = shop.get(f"invoices/{invoice}")
@@ -71,7 +71,7 @@ def test_a_manual_attempt_after_the_first_does_not_move_the_schedule(shop: Shop)
     assert (after["attempt_count"], after["next_payment_attempt"]) == (1, before["next_payment_attempt"])
 
 
-def test_an_authentication_the_bank_wants_is_told_of_and_its_completion_pays(shop: Shop) -> None:
+def test_an_authentication_the_bank_wants_is_told_of_and_its_completion_pays(shop: Till) -> None:
     invoice = automatic(shop, shop.customer("authenticationRequired"))
     shop.wait(3600)
     assert shop.types("invoice.payment") == [
@@ -87,7 +87,7 @@ def test_an_authentication_the_bank_wants_is_told_of_and_its_completion_pays(sho
     assert (after["status"], after["amount_paid"], after["attempt_count"]) == ("paid", 1000, 1)
 
 
-def authenticate(shop: Shop, intent: str, succeed: bool) -> None:
+def authenticate(shop: Till, intent: str, succeed: bool) -> None:
     """The customer answers the bank."""
     from payment_kit.sandbox.call import Call, unit
     from payment_kit.sandbox.payments import intents
@@ -99,7 +99,7 @@ def authenticate(shop: Shop, intent: str, succeed: bool) -> None:
     )
 
 
-def test_a_failed_authentication_is_a_failed_payment(shop: Shop) -> None:
+def test_a_failed_authentication_is_a_failed_payment(shop: Till) -> None:
     invoice = automatic(shop, shop.customer("authenticationRequired"))
     shop.wait(3600)
     authenticate(shop, intent_of(shop, invoice)["id"], False)
@@ -107,7 +107,7 @@ def test_a_failed_authentication_is_a_failed_payment(shop: Shop) -> None:
     assert shop.get(f"invoices/{invoice}")["status"] == "open"
 
 
-def test_a_hard_decline_is_counted_but_not_tried_again_until_there_is_another_method(shop: Shop) -> None:
+def test_a_hard_decline_is_counted_but_not_tried_again_until_there_is_another_method(shop: Till) -> None:
     customer = shop.customer("authenticationRequired")
     invoice = automatic(shop, customer)
     shop.wait(3600 + 3 * DAY)
@@ -118,7 +118,7 @@ def test_a_hard_decline_is_counted_but_not_tried_again_until_there_is_another_me
     assert shop.get(f"invoices/{invoice}")["status"] == "paid"
 
 
-def test_the_customer_can_pay_the_payment_intent_with_another_card(shop: Shop) -> None:
+def test_the_customer_can_pay_the_payment_intent_with_another_card(shop: Till) -> None:
     final = shop.post(f"invoices/{shop.invoice(shop.customer('chargeCustomerFail'), 1000)['id']}/finalize")
     intent = intent_of(shop, final["id"])["id"]
     error = shop.refused(f"payment_intents/{intent}/confirm", payment_method="pm_card_chargeDeclined")
@@ -130,20 +130,20 @@ def test_the_customer_can_pay_the_payment_intent_with_another_card(shop: Shop) -
     assert shop.types("invoice.p") == ["invoice.payment_failed", "invoice.paid", "invoice.payment_succeeded"]
 
 
-def test_the_invoices_own_method_comes_before_the_customers(shop: Shop) -> None:
+def test_the_invoices_own_method_comes_before_the_customers(shop: Till) -> None:
     customer = shop.customer("chargeCustomerFail")
     good = shop.post("payment_methods/pm_card_visa/attach", customer=customer)["id"]
     draft = shop.invoice(customer, 1000, default_payment_method=good)
     assert shop.post(f"invoices/{draft['id']}/pay")["status"] == "paid"
 
 
-def test_a_method_of_another_customer_is_refused(shop: Shop) -> None:
+def test_a_method_of_another_customer_is_refused(shop: Till) -> None:
     other = shop.post("payment_methods/pm_card_visa/attach", customer=shop.customer(None))["id"]
     draft = shop.invoice(shop.customer(None), 1000)
     assert shop.refused(f"invoices/{draft['id']}/pay", payment_method=other)["param"] == "payment_method"
 
 
-def test_without_any_method_payment_is_refused_and_automatic_collection_fails(shop: Shop) -> None:
+def test_without_any_method_payment_is_refused_and_automatic_collection_fails(shop: Till) -> None:
     invoice = automatic(shop, shop.customer(None))
     shop.wait(3600)
     after = shop.get(f"invoices/{invoice}")
@@ -151,7 +151,7 @@ def test_without_any_method_payment_is_refused_and_automatic_collection_fails(sh
     assert shop.refused(f"invoices/{invoice}/pay")["code"] == "resource_missing"
 
 
-def test_an_invoice_that_is_not_advanced_is_not_retried(shop: Shop) -> None:
+def test_an_invoice_that_is_not_advanced_is_not_retried(shop: Till) -> None:
     invoice = automatic(shop, shop.customer("chargeCustomerFail"))
     shop.wait(3600)
     shop.post(f"invoices/{invoice}", auto_advance=False)
@@ -159,7 +159,7 @@ def test_an_invoice_that_is_not_advanced_is_not_retried(shop: Shop) -> None:
     assert shop.get(f"invoices/{invoice}")["attempt_count"] == 1
 
 
-def test_the_clock_goes_on_after_a_customer_was_deleted(shop: Shop) -> None:
+def test_the_clock_goes_on_after_a_customer_was_deleted(shop: Till) -> None:
     customer = shop.customer()
     invoice = automatic(shop, customer)
     shop.delete(f"customers/{customer}")
@@ -168,7 +168,7 @@ def test_the_clock_goes_on_after_a_customer_was_deleted(shop: Shop) -> None:
     assert (after["status"], after["auto_advance"]) == ("draft", False)
 
 
-def test_a_partial_payment_keeps_the_invoice_open_for_the_rest(shop: Shop) -> None:
+def test_a_partial_payment_keeps_the_invoice_open_for_the_rest(shop: Till) -> None:
     customer = shop.customer()
     final = shop.post(f"invoices/{shop.invoice(customer, 1000)['id']}/finalize")
     part = shop.post("payment_intents", amount=400, currency="usd", customer=customer, **PLAIN)
@@ -180,7 +180,7 @@ def test_a_partial_payment_keeps_the_invoice_open_for_the_rest(shop: Shop) -> No
     )
 
 
-def test_what_is_paid_too_much_becomes_credit(shop: Shop) -> None:
+def test_what_is_paid_too_much_becomes_credit(shop: Till) -> None:
     customer = shop.customer()
     final = shop.post(f"invoices/{shop.invoice(customer, 1000)['id']}/finalize")
     big = shop.post(

@@ -29,13 +29,19 @@ def bills(draw: st.DrawFn) -> dict[str, Any]:
     """Lines of one currency, credits among them, with discounts and taxes on lines and invoice."""
     currency = draw(st.sampled_from(CURRENCIES))
     step = step_of(currency)
-    percent = st.integers(0, 1_000_000).map(lambda ticks: ticks / 10_000)
-    offs = st.one_of(st.tuples(percent, st.none()), st.tuples(st.none(), st.integers(1, 500).map(lambda n: n * step)))
-    own = [coupon(f"di_own{n}", *terms, currency) for n, terms in enumerate(draw(st.lists(offs, max_size=2)))]
-    wide = [coupon(f"di_all{n}", *terms, currency) for n, terms in enumerate(draw(st.lists(offs, max_size=3)))]
+    percents = st.integers(0, 1_000_000).map(lambda ticks: ticks / 10_000)
+    offs = st.one_of(st.tuples(percents, st.none()), st.tuples(st.none(), st.integers(1, 500).map(lambda n: n * step)))
+    own = [
+        coupon(f"di_own{n}", percent, amount, currency)
+        for n, (percent, amount) in enumerate(draw(st.lists(offs, max_size=2)))
+    ]
+    wide = [
+        coupon(f"di_all{n}", percent, amount, currency)
+        for n, (percent, amount) in enumerate(draw(st.lists(offs, max_size=3)))
+    ]
     rates = [
         rate(f"txr_{n}", percentage, inclusive)
-        for n, (percentage, inclusive) in enumerate(draw(st.lists(st.tuples(percent, st.booleans()), max_size=4)))
+        for n, (percentage, inclusive) in enumerate(draw(st.lists(st.tuples(percents, st.booleans()), max_size=4)))
     ]
     some = st.lists(st.sampled_from(rates), unique_by=lambda one: one["id"]) if rates else st.just([])
     line = st.builds(

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.billing.shop import DAY, Shop
+from tests.sandbox.billing.till import DAY, Till
 
 
 @pytest.fixture
-def shop() -> Shop:
-    return Shop()
+def shop() -> Till:
+    return Till()
 
 
-def test_a_draft_is_finalized_with_a_number_of_its_customer_and_paid(shop: Shop) -> None:
+def test_a_draft_is_finalized_with_a_number_of_its_customer_and_paid(shop: Till) -> None:
     customer = shop.customer(invoice_prefix="TEA")
     draft = shop.invoice(customer, 700, 500)
     assert (draft["status"], draft["number"], draft["amount_due"]) == ("draft", None, 1200)
@@ -27,7 +27,7 @@ def test_a_draft_is_finalized_with_a_number_of_its_customer_and_paid(shop: Shop)
     assert second["number"] == "TEA-0002"
 
 
-def test_the_events_of_an_invoice_come_in_stripes_order_with_what_changed(shop: Shop) -> None:
+def test_the_events_of_an_invoice_come_in_stripes_order_with_what_changed(shop: Till) -> None:
     draft = shop.invoice(shop.customer(), 700)
     shop.post(f"invoices/{draft['id']}/pay")
     events = shop.events(draft["id"])
@@ -45,7 +45,7 @@ def test_the_events_of_an_invoice_come_in_stripes_order_with_what_changed(shop: 
     assert shop.types("invoice_payment") == ["invoice_payment.paid"]
 
 
-def test_pending_items_are_left_alone_unless_included(shop: Shop) -> None:
+def test_pending_items_are_left_alone_unless_included(shop: Till) -> None:
     customer = shop.customer()
     first, second = (
         shop.post("invoiceitems", customer=customer, amount=amount, currency="usd") for amount in (300, 200)
@@ -58,7 +58,7 @@ def test_pending_items_are_left_alone_unless_included(shop: Shop) -> None:
     assert shop.get(f"invoiceitems/{first['id']}")["invoice"] == draft["id"]
 
 
-def test_an_automatic_draft_is_finalized_and_charged_an_hour_after_it_was_made(shop: Shop) -> None:
+def test_an_automatic_draft_is_finalized_and_charged_an_hour_after_it_was_made(shop: Till) -> None:
     draft = shop.invoice(shop.customer(), 900, auto_advance=True)
     assert draft["automatically_finalizes_at"] == draft["next_payment_attempt"] == shop.sandbox.now + 3600
     shop.wait(3599)
@@ -67,12 +67,12 @@ def test_an_automatic_draft_is_finalized_and_charged_an_hour_after_it_was_made(s
     assert shop.get(f"invoices/{draft['id']}")["status"] == "paid"
 
 
-def test_an_invoice_without_anything_due_is_paid_when_it_is_finalized(shop: Shop) -> None:
+def test_an_invoice_without_anything_due_is_paid_when_it_is_finalized(shop: Till) -> None:
     final = shop.post(f"invoices/{shop.invoice(shop.customer(None))['id']}/finalize", expand=["payments"])
     assert (final["status"], final["amount_paid"], final["payments"]["data"]) == ("paid", 0, [])
 
 
-def test_lines_beyond_ten_are_listed_at_their_own_path(shop: Shop) -> None:
+def test_lines_beyond_ten_are_listed_at_their_own_path(shop: Till) -> None:
     draft = shop.invoice(shop.customer(), *range(100, 112))
     assert (len(draft["lines"]["data"]), draft["lines"]["has_more"]) == (10, True)
     path = draft["lines"]["url"].removeprefix("/v1/")
@@ -83,7 +83,7 @@ def test_lines_beyond_ten_are_listed_at_their_own_path(shop: Shop) -> None:
     assert ([line["amount"] for line in before["data"]], before["has_more"]) == ([103, 104], True)
 
 
-def test_only_a_draft_can_be_edited_and_deleted(shop: Shop) -> None:
+def test_only_a_draft_can_be_edited_and_deleted(shop: Till) -> None:
     draft = shop.invoice(shop.customer(), 700)
     final = shop.invoice(shop.customer(), 700)
     shop.post(f"invoices/{final['id']}/finalize")
@@ -95,7 +95,7 @@ def test_only_a_draft_can_be_edited_and_deleted(shop: Shop) -> None:
     assert shop.types("invoice.deleted") == ["invoice.deleted"]
 
 
-def test_voiding_cancels_the_payment_and_gives_used_balance_back(shop: Shop) -> None:
+def test_voiding_cancels_the_payment_and_gives_used_balance_back(shop: Till) -> None:
     customer = shop.customer(balance=-200)
     final = shop.post(f"invoices/{shop.invoice(customer, 700)['id']}/finalize", expand=["payments"])
     assert (final["starting_balance"], final["ending_balance"], final["amount_due"]) == (-200, 0, 500)
@@ -111,14 +111,14 @@ def test_voiding_cancels_the_payment_and_gives_used_balance_back(shop: Shop) -> 
     assert shop.refused(f"invoices/{final['id']}/pay")["status"] == 400
 
 
-def test_an_uncollectible_invoice_can_still_be_paid(shop: Shop) -> None:
+def test_an_uncollectible_invoice_can_still_be_paid(shop: Till) -> None:
     final = shop.post(f"invoices/{shop.invoice(shop.customer(), 700)['id']}/finalize")
     assert shop.post(f"invoices/{final['id']}/mark_uncollectible")["status"] == "uncollectible"
     assert shop.post(f"invoices/{final['id']}/pay")["status"] == "paid"
     assert "invoice.marked_uncollectible" in shop.types()
 
 
-def test_an_invoice_paid_elsewhere_takes_no_charge(shop: Shop) -> None:
+def test_an_invoice_paid_elsewhere_takes_no_charge(shop: Till) -> None:
     final = shop.post(f"invoices/{shop.invoice(shop.customer(), 700)['id']}/finalize")
     paid = shop.post(f"invoices/{final['id']}/pay", paid_out_of_band=True)
     assert (paid["status"], paid["amount_paid"], paid["amount_paid_off_stripe"]) == ("paid", 700, 700)
@@ -126,7 +126,7 @@ def test_an_invoice_paid_elsewhere_takes_no_charge(shop: Shop) -> None:
     assert shop.refused(f"invoices/{final['id']}/pay")["message"] == "Invoice is already paid"
 
 
-def test_what_is_less_than_a_charge_can_be_is_carried_on_the_balance(shop: Shop) -> None:
+def test_what_is_less_than_a_charge_can_be_is_carried_on_the_balance(shop: Till) -> None:
     customer = shop.customer()
     final = shop.post(f"invoices/{shop.invoice(customer, 40)['id']}/finalize")
     assert (final["status"], final["amount_due"], final["ending_balance"]) == ("paid", 0, 40)
@@ -135,14 +135,14 @@ def test_what_is_less_than_a_charge_can_be_is_carried_on_the_balance(shop: Shop)
     assert (following["starting_balance"], following["amount_due"]) == (40, 540)
 
 
-def test_a_negative_invoice_becomes_credit(shop: Shop) -> None:
+def test_a_negative_invoice_becomes_credit(shop: Till) -> None:
     customer = shop.customer()
     final = shop.post(f"invoices/{shop.invoice(customer, -300)['id']}/finalize")
     assert (final["status"], final["total"], final["amount_due"], final["ending_balance"]) == ("paid", -300, 0, -300)
     assert shop.get(f"customers/{customer}")["balance"] == -300
 
 
-def test_a_sent_invoice_has_a_due_date_and_tells_of_it(shop: Shop) -> None:
+def test_a_sent_invoice_has_a_due_date_and_tells_of_it(shop: Till) -> None:
     customer = shop.customer(None)
     draft = shop.invoice(customer, 700, collection_method="send_invoice", days_until_due=10)
     sent = shop.post(f"invoices/{draft['id']}/send")
@@ -173,11 +173,11 @@ def test_a_sent_invoice_has_a_due_date_and_tells_of_it(shop: Shop) -> None:
         ({"automatic_tax": {"enabled": True}}, "automatic_tax"),
     ],
 )
-def test_terms_that_do_not_fit_are_refused_by_name(shop: Shop, data: dict[str, Any], param: str) -> None:
+def test_terms_that_do_not_fit_are_refused_by_name(shop: Till, data: dict[str, Any], param: str) -> None:
     assert shop.refused("invoices", customer=shop.customer(None), **data)["param"] == param
 
 
-def test_invoices_are_listed_by_customer_status_and_due_date(shop: Shop) -> None:
+def test_invoices_are_listed_by_customer_status_and_due_date(shop: Till) -> None:
     one, other = shop.customer(), shop.customer()
     draft = shop.invoice(one, 700)
     sent = shop.invoice(one, 700, collection_method="send_invoice", due_date=shop.sandbox.now + DAY)
@@ -188,7 +188,7 @@ def test_invoices_are_listed_by_customer_status_and_due_date(shop: Shop) -> None
     assert shop.get("invoices", status="open")["data"] == []
 
 
-def test_a_second_payment_intent_can_pay_a_part(shop: Shop) -> None:
+def test_a_second_payment_intent_can_pay_a_part(shop: Till) -> None:
     customer = shop.customer()
     final = shop.post(f"invoices/{shop.invoice(customer, 1000)['id']}/finalize")
     part = shop.post(

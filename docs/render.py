@@ -1,9 +1,11 @@
-"""Renders the documents that repeat the code: docs/errors.md, docs/settings.md and docs/commands.md.
+"""Renders the documents that repeat the code: errors, settings, commands, and what the sandbox does and does not.
 
 `make docs` writes them; a test renders them again and compares, so they never disagree with the program.
 """
 
+import sys
 from collections.abc import Callable, Mapping
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -12,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from payment_kit.cli import COMMANDS, group
 from payment_kit.config import Settings
 from payment_kit.errors import REASONS
+from payment_kit.sandbox.differences import DIFFERENCES
 
 FOLDER = Path(__file__).resolve().parent
 WIDTH = 100
@@ -69,7 +72,39 @@ def _help(command: click.Command, context: click.Context) -> list[str]:
     return lines
 
 
-DOCUMENTS: Mapping[str, Callable[[], str]] = {"errors.md": errors, "settings.md": settings, "commands.md": commands}
+def sandbox_coverage() -> str:
+    """Every operation of Stripe's specification, and what the sandbox does with it."""
+    sys.path.insert(0, str(FOLDER.parent))  # the judge lives with the tests
+    from tests.sandbox import coverage
+
+    return coverage.page()
+
+
+def sandbox_differences() -> str:
+    """What the sandbox does in another way than Stripe, by topic."""
+    lines = [
+        "# Known differences between the sandbox and Stripe",
+        "",
+        "For deciding whether the sandbox is enough for your tests. What it refuses as a whole stands in",
+        "[the coverage page](sandbox-coverage.md); here stands what one could otherwise take for Stripe's behaviour.",
+        "The list is not known to be complete: `payment-kit sandbox verify --against stripe` compares with your own",
+        "test key, and what it finds belongs here.",
+        "",
+    ]
+    for topic, found in groupby(sorted(DIFFERENCES, key=lambda one: one.topic), key=lambda one: one.topic):
+        lines += [f"## {topic}", "", "| Stripe | the sandbox | so |", "| --- | --- | --- |"]
+        lines += [f"| {one.stripe} | {one.sandbox} | {one.so} |" for one in found]
+        lines.append("")
+    return "\n".join(lines)
+
+
+DOCUMENTS: Mapping[str, Callable[[], str]] = {
+    "errors.md": errors,
+    "settings.md": settings,
+    "commands.md": commands,
+    "sandbox-coverage.md": sandbox_coverage,
+    "sandbox-differences.md": sandbox_differences,
+}
 
 
 def main() -> None:

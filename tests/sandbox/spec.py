@@ -217,3 +217,8 @@ def event_types() -> set[str]:
     asked = parameters("POST", "webhook_endpoints")
     assert asked is not None
     return set(asked["enabled_events"]["items"]["enum"]) - {"*"} | NEWER_EVENTS
+
+
+def paths() -> dict[str, Any]:
+    """The specification's operations below /v1: path -> method -> operation."""
+    return {template: operations for template, operations in sspec["paths"].items() if template.startswith("/v1/")}

@@ -32,7 +32,7 @@ KINDS: dict[str, KindOfObject] = {
         {"default_source": None, "test_clock": None, "invoice_settings.default_payment_method": "payment_method"},
     ),
     "product": KindOfObject("prod_", 14, "products", (), {"default_price": "price"}),
-    "price": KindOfObject("price_1", 23, "prices", ("product",), {"product": "product"}),
+    "price": KindOfObject("price_1", 23, "prices", ("product", "lookup_key"), {"product": "product"}),
     "tax_id": KindOfObject("txi_1", 23, "tax_ids", ("_owner",), {"customer": "customer", "owner.customer": "customer"}),
     "customer_balance_transaction": KindOfObject(
         "cbtxn_1", 23, "", ("customer",),

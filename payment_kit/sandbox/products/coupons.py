@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from payment_kit.money import exponent
 from payment_kit.sandbox.call import Call
 from payment_kit.sandbox.endpoint import DATED, EXPAND, META, Endpoint, get, listed
 from payment_kit.sandbox.errors import ApiError, invalid, missing
@@ -112,6 +113,11 @@ def _value(params: dict[str, Any]) -> None:
 
 
 def _options(options: dict[str, Any], amount_off: int | None, own: str | None) -> None:
+    amounts = {currency: option["amount_off"] for currency, option in options.items()}
+    if own is not None and amount_off is not None:
+        amounts[own] = amount_off
+    if any(exponent(currency) == 3 and value % 10 for currency, value in amounts.items()):
+        raise invalid("amount_off", "Invalid amount: the last digit must be 0 in three-decimal currencies.")
     if options and amount_off is None:
         raise invalid("currency_options", "currency_options are only supported for coupons with amount_off.")
     if own in options:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from payment_kit.money import exponent
 from payment_kit.sandbox.call import Call
 from payment_kit.sandbox.errors import ApiError, invalid
 from payment_kit.sandbox.form import array, fields, string
@@ -65,13 +66,15 @@ def resolve(
 def off(discount_or_coupon: Row, amount: int, currency: str) -> int:
     """What it takes off `amount` minor units of `currency`: never more than there is, nothing of a credit.
 
-    A coupon with an amount takes nothing off a currency it has no amount in.
+    A percentage is rounded half up, in three-decimal currencies to the ten. A coupon with an amount takes nothing off
+    a currency it has no amount in.
     """
     coupon = discount_or_coupon.get("_coupon", discount_or_coupon)
     if amount <= 0:
         return 0
     if coupon["percent_off"] is not None:
-        return percent.of(coupon["percent_off"], amount)
+        step = 10 if exponent(currency) == 3 else 1
+        return min(amount, percent.of(coupon["percent_off"], amount, step))
     return min(amount, amount_off(coupon, currency) or 0)
 
 

@@ -21,9 +21,12 @@ def percentage(raw: Any, path: str) -> int | float:
     return int(value) if value == int(value) else float(value)
 
 
-def of(percent: float, amount: int) -> int:
-    """`percent` of `amount`, half away from zero; exact, because a percentage's shortest text is what was sent."""
-    return _rounded(amount * _ticks(percent), _WHOLE)
+def of(percent: float, amount: int, step: int = 1) -> int:
+    """`percent` of `amount` to the nearest multiple of `step`, half away from zero.
+
+    Exact, because a percentage's shortest text is what was sent.
+    """
+    return _rounded(amount * _ticks(percent), _WHOLE * step) * step
 
 
 def within(percent: float, amount: int) -> int:

@@ -5,6 +5,7 @@ A price's row carries privately what the API shows only when expanded: ``_tiers`
 stands inside other objects.
 """
 
+from payment_kit.money import exponent
 from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.store import Row
 
@@ -15,8 +16,8 @@ _ONE: int = 10**PLACES
 def amount(price: Row, quantity: int, currency: str | None = None) -> int:
     """The cost of `quantity` (0 or more) in minor units of `currency`, the price's own by default.
 
-    Rounded half up once, at the end. Raises 400 for a currency the price does not have, and for a price whose amount
-    the payer chooses.
+    Rounded half up once, at the end; in three-decimal currencies to the ten (docs.stripe.com/currencies). Raises 400
+    for a currency the price does not have, and for a price whose amount the payer chooses.
     """
     terms = in_currency(price, currency)
     exact: int
@@ -34,7 +35,8 @@ def amount(price: Row, quantity: int, currency: str | None = None) -> int:
         )
     else:
         exact = scaled(terms["unit_amount_decimal"]) * quantity
-    rounded: int = (2 * exact + _ONE) // (2 * _ONE)
+    step = 10 if exponent(currency or price["currency"]) == 3 else 1
+    rounded: int = (2 * exact + step * _ONE) // (2 * step * _ONE) * step
     return rounded
 
 

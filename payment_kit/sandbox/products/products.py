@@ -1,12 +1,15 @@
 """Products: what is sold."""
 
+from decimal import Decimal
+from typing import Any
+
 from payment_kit.sandbox.call import Call
 from payment_kit.sandbox.endpoint import DATED, EXPAND, META, Endpoint, get, listed
 from payment_kit.sandbox.errors import ApiError, invalid
-from payment_kit.sandbox.form import array, boolean, fields, string, url
+from payment_kit.sandbox.form import array, boolean, decimal, fields, string, url
 from payment_kit.sandbox.params import PRICED
 from payment_kit.sandbox.parts import merged
-from payment_kit.sandbox.products import make
+from payment_kit.sandbox.products import make, price_terms
 from payment_kit.sandbox.store import Row
 
 
@@ -22,11 +25,14 @@ def create_product(call: Call) -> Row:
 def update_product(call: Call) -> Row:
     """POST /v1/products/{id}; `updated` moves with every change."""
     row, params = call.find("product", call.path[0]), call.params
+    make.fitting(params)
     if (
         params.get("default_price")
         and call.find("price", params["default_price"], "default_price", 400)["product"] != row["id"]
     ):
         raise invalid("default_price", "The price does not belong to this product.")
+    if "name" in params and params["name"] is None:
+        raise invalid("name", "You cannot unset 'name'.", "parameter_invalid_empty")
     changes = {name: value for name, value in params.items() if name not in ("metadata", "expand")}
     changes["metadata"] = merged(row, params)
     if any(row.get(name) != value for name, value in changes.items()):
@@ -43,6 +49,15 @@ def delete_product(call: Call) -> Row:
     return call.add({"id": row["id"], "object": "product", "deleted": True})
 
 
+def _measure(raw: Any, path: str) -> int | float:
+    """A length in inches or a weight in ounces: a positive number, "maximum precision is 2 decimal places"."""
+    value = Decimal(decimal(raw, path))
+    if value <= 0 or value != round(value, 2):
+        raise invalid(path, "Package dimensions are positive numbers with at most 2 decimal places.")
+    return int(value) if value == int(value) else float(value)
+
+
+_SIDES = ("height", "length", "weight", "width")
 _PRODUCT = {
     **META,
     "active": boolean,
@@ -50,6 +65,7 @@ _PRODUCT = {
     "images": array(url),
     "marketing_features": array(fields({"name": string}, ("name",))),
     "name": string,
+    "package_dimensions": fields(dict.fromkeys(_SIDES, _measure), _SIDES),
     "shippable": boolean,
     "statement_descriptor": string,
     "tax_code": string,
@@ -57,7 +73,9 @@ _PRODUCT = {
     "url": url,
 }
 _FILTERS = {**DATED, "active": boolean, "ids": array(string), "shippable": boolean, "url": string}
-_DEFAULT_PRICE = fields(PRICED, ("currency",))
+_DEFAULT_PRICE = fields(
+    {**PRICED, "currency_options": price_terms.OPTIONS, "custom_unit_amount": price_terms.CUSTOM}, ("currency",)
+)
 
 ENDPOINTS = (
     Endpoint("GET", "products", listed("product"), _FILTERS),

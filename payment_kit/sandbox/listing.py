@@ -17,8 +17,8 @@ EVENTS_WINDOW_SECONDS = 30 * 86_400  # docs.stripe.com/api/events/list: "up to 3
 Include = Callable[[Store, Row], Any]
 
 
-def page(call: Call, kind: str, url: str, **fixed: Any) -> Row:
-    """The page the call's parameters ask for; `fixed` adds equalities that come from the path."""
+def page(call: Call, kind: str, url: str, *, where: Callable[[Row], bool] | None = None, **fixed: Any) -> Row:
+    """The page the call's parameters ask for; `fixed` adds equalities from the path, `where` any condition."""
     params = {name: value for name, value in call.params.items() if value not in (None, []) and name != "expand"}
     limit = params.pop("limit", PAGE_DEFAULT)
     if not 1 <= limit <= PAGE_MAX:
@@ -28,7 +28,7 @@ def page(call: Call, kind: str, url: str, **fixed: Any) -> Row:
         raise invalid("ending_before", "You cannot use both starting_after and ending_before.")
     positions = _positions(call, kind, params.pop("created", None), params | fixed, after, before)
     found: list[Row] = []
-    for row in positions:
+    for row in positions if where is None else filter(where, positions):
         found.append(row)
         if len(found) > limit:
             break
@@ -59,6 +59,12 @@ def _positions(
         row = table.rows[table.order[at]]
         if "deleted" not in row and all(_matches(row, field, wanted) for field, wanted in filters.items()):
             yield row
+
+
+def within(value: int, wanted: Any) -> bool:
+    """Whether a number lies where a range parameter (a number, or ``gt``, ``gte``, ``lt``, ``lte``) wants it."""
+    first, last = _range(wanted)
+    return (first is None or value >= first) and (last is None or value <= last)
 
 
 def _range(created: Any) -> tuple[int | None, int | None]:

@@ -20,6 +20,11 @@ from payment_kit.sandbox.billing import (
     invoices,
     meter_events,
     meters,
+    pauses,
+    renewal,
+    standing,
+    subscription_items,
+    subscriptions,
     test_clocks,
 )
 from payment_kit.sandbox.call import Call, Listener
@@ -76,6 +81,11 @@ MODULES: tuple[ModuleType, ...] = (
     invoice_items,
     invoice_payments,
     credit_notes,
+    subscriptions,
+    subscription_items,
+    pauses,
+    renewal,
+    standing,
     events,
     webhooks,
 )

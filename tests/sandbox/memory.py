@@ -24,7 +24,7 @@ async def _request(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    query = encoded if method == "GET" else b""
+    query = encoded if method != "POST" else b""
     scope = {"type": "http", "method": method, "path": path, "query_string": query, "headers": headers, "root_path": ""}
     await sandbox.app(scope, receive, send)
     return sent[0]["status"], orjson.loads(sent[1]["body"])

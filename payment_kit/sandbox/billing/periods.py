@@ -20,15 +20,15 @@ class Cycle(NamedTuple):
 
     anchor: int
     interval: str
-    count: int = 1
+    every: int = 1
     day: int | None = None
 
     def end(self, number: int) -> int:
         """The end of period `number` in unix seconds; period 0 ends at the anchor, earlier ones are negative."""
         size = SECONDS.get(self.interval)
         if size is not None:
-            return self.anchor + number * self.count * size
-        return months_after(self.anchor, number * self.count * _MONTHS[self.interval], self.day)
+            return self.anchor + number * self.every * size
+        return months_after(self.anchor, number * self.every * _MONTHS[self.interval], self.day)
 
     def around(self, at: int) -> tuple[int, int]:
         """The period ``(start, end)`` with ``start <= at < end``."""
@@ -42,16 +42,16 @@ class Cycle(NamedTuple):
     def length(self) -> int:
         """The seconds of its shortest period, or one less than that: enough to compare cycles by."""
         if self.interval in SECONDS:
-            return SECONDS[self.interval] * self.count
-        return _MONTHS[self.interval] * self.count * 28 * SECONDS["day"]
+            return SECONDS[self.interval] * self.every
+        return _MONTHS[self.interval] * self.every * 28 * SECONDS["day"]
 
     def _guess(self, at: int) -> int:
         size = SECONDS.get(self.interval)
         if size is not None:
-            return (at - self.anchor) // (size * self.count)
+            return (at - self.anchor) // (size * self.every)
         first, last = datetime.fromtimestamp(self.anchor, UTC), datetime.fromtimestamp(at, UTC)
         months = (last.year - first.year) * 12 + last.month - first.month
-        return months // (_MONTHS[self.interval] * self.count)
+        return months // (_MONTHS[self.interval] * self.every)
 
 
 def months_after(at: int, months: int, day: int | None = None) -> int:

@@ -67,7 +67,7 @@ def computed(bill: dict[str, Any]) -> tuple[dict[str, Any], list[totals.LineTota
 
 
 @given(bills())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_the_invoice_is_the_sum_of_its_lines(bill: dict[str, Any]) -> None:
     amounts, lines = computed(bill)
     taken = sum(part["amount"] for line in lines for part in line.discount_amounts)
@@ -84,7 +84,7 @@ def test_the_invoice_is_the_sum_of_its_lines(bill: dict[str, Any]) -> None:
 
 
 @given(bills())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_every_amount_is_a_multiple_of_what_the_currency_moves_by(bill: dict[str, Any]) -> None:
     amounts, lines = computed(bill)
     step = step_of(bill["currency"])
@@ -93,7 +93,7 @@ def test_every_amount_is_a_multiple_of_what_the_currency_moves_by(bill: dict[str
 
 
 @given(bills())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_no_discount_takes_more_than_there_is(bill: dict[str, Any]) -> None:
     _, lines = computed(bill)
     if all(line.amount >= 0 for line in bill["lines"]):
@@ -104,7 +104,7 @@ def test_no_discount_takes_more_than_there_is(bill: dict[str, Any]) -> None:
 
 
 @given(bills())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_a_tax_is_within_half_a_unit_of_its_share(bill: dict[str, Any]) -> None:
     _, lines = computed(bill)
     step = step_of(bill["currency"])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from payment_kit.sandbox import Sandbox
-from tests.sandbox.billing.shop import flat
+from tests.sandbox.billing.till import flat
 from tests.sandbox.memory import ask, pages
 
 DAY = 86_400

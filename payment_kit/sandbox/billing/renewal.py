@@ -36,7 +36,8 @@ def _notice_trial(call: Call, row: Row) -> Row:
 def _notice_period(call: Call, row: Row) -> Row:
     """Tell of the next invoice, as far as it can be told."""
     end = min(item["current_period_end"] for item in rows.items_of(call.store, row["id"]))
-    row = rows.save(call, row, _told=[f"trial {row['trial_end']}", f"period {end}"])
+    trial = [told for told in row.get("_told", ()) if told == f"trial {row['trial_end']}"]
+    row = rows.save(call, row, _told=[*trial, f"period {end}"])
     if row["cancel_at"] is None or row["cancel_at"] > end:
         call.emit("invoice.upcoming", upcoming(call, row))
     return row

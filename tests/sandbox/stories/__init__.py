@@ -1,0 +1,1 @@
+"""One broad story of a business, told by the unmodified Python and Node SDKs; every step is asserted by the client."""

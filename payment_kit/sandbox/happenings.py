@@ -22,12 +22,13 @@ def happen(store: Store, delivery: Delivery, id_: str, action: Callable[[Call], 
 
 
 def dispute(call: Call, reason: str) -> Row:
-    """The customer disputes a captured charge; raises `ApiError` 400 for another reason or state."""
+    """The customer disputes what he paid and did not get back; raises `ApiError` 400 for another reason or state."""
     if reason not in disputes.NETWORK_REASON:
         raise invalid("reason", f"must be one of {', '.join(disputes.NETWORK_REASON)}")
     charge = call.find("charge", call.path[0])
-    if not charge["captured"] or charge["disputed"] or charge["amount_refunded"]:
-        raise ApiError(400, f"Charge {charge['id']} is not captured, already disputed or refunded.", stored=False)
+    if not charge["captured"] or charge["status"] != "succeeded" or charge["disputed"] or charge["refunded"]:
+        message = f"Charge {charge['id']} is not captured, already disputed or refunded as a whole."
+        raise ApiError(400, message, stored=False)
     return disputes.open_dispute(call, charge, reason)
 
 

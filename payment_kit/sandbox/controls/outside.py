@@ -6,7 +6,7 @@ from payment_kit.sandbox import triggers
 from payment_kit.sandbox.connect import accounts
 from payment_kit.sandbox.controls.desk import Desk, Operation, only, text, truth, whole
 from payment_kit.sandbox.happenings import dispute, fail_payout, happen
-from payment_kit.sandbox.payments import intents, planned
+from payment_kit.sandbox.payments import intents, planned, setups
 from payment_kit.sandbox.store import Row
 
 
@@ -41,6 +41,13 @@ def authenticate(desk: Desk) -> Row:
     only(desk.given, "succeed")
     succeed = truth(desk.given, "succeed", default=True)
     return happen(desk.store, desk.world.delivery, desk.path[0], lambda call: intents.authenticate(call, succeed))
+
+
+def authenticate_setup(desk: Desk) -> Row:
+    """POST setup_intents/{id}/authenticate"""
+    only(desk.given, "succeed")
+    succeed = truth(desk.given, "succeed", default=True)
+    return happen(desk.store, desk.world.delivery, desk.path[0], lambda call: setups.authenticate(call, succeed))
 
 
 def open_dispute(desk: Desk) -> Row:
@@ -87,6 +94,13 @@ OPERATIONS = (
         authenticate,
         '`{"succeed"}`',
         "the payment intent after the customer's answer to the bank",
+    ),
+    Operation(
+        "POST",
+        "setup_intents/*/authenticate",
+        authenticate_setup,
+        '`{"succeed"}`',
+        "the setup intent after the customer's answer to the bank",
     ),
     Operation("POST", "accounts/*/onboard", onboard, "", "the connected account after its owner's onboarding"),
     Operation("POST", "charges/*/dispute", open_dispute, '`{"reason"}`', "the dispute"),

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 import stripe
 
-from payment_kit.sandbox import Sandbox
+from payment_kit.sandbox import Sandbox, happenings
 from payment_kit.sandbox.call import Call, unit
-from payment_kit.sandbox.payments import disputes
 from tests.sandbox.acts import get, post, refused, types
 from tests.sandbox.acts import pay as act
 from tests.sandbox.wire import ask, control, event_types, pay, rows
@@ -148,8 +147,7 @@ def test_what_was_refunded_before_is_not_disputed_and_after_a_win_the_rest_can_b
     intent = act(sandbox)
     charge = intent["latest_charge"]
     post(sandbox, "refunds", charge=charge, amount="300")
-    call = Call(sandbox.store, "bank", path=(charge,))
-    dispute = unit(call, lambda call: disputes.open_dispute(call, call.find("charge", charge), "fraudulent"))
+    dispute = unit(Call(sandbox.store, "bank", path=(charge,)), lambda call: happenings.dispute(call, "fraudulent"))
     assert dispute["amount"] == 700
     post(sandbox, f"disputes/{dispute['id']}", **{"evidence[uncategorized_text]": "winning_evidence"})
     assert post(sandbox, "refunds", charge=charge)["amount"] == 700

@@ -9,6 +9,7 @@ from payment_kit.sandbox import Sandbox
 from payment_kit.sandbox.call import Call, unit
 from payment_kit.sandbox.payments import setups
 from tests.sandbox.acts import get, pay, post, refused, types
+from tests.sandbox.wire import ask, control
 
 CARD = {"allowed_payment_method_types[]": "card", "confirm": "true"}
 AGREED = {
@@ -74,6 +75,12 @@ def test_a_card_that_wants_its_owner_is_saved_once_he_agreed_and_then_pays_alone
     assert (done["status"], attempts(sandbox, intent)) == ("succeeded", ["succeeded"])
     paid = pay(sandbox, customer=customer, off_session="true", payment_method=done["payment_method"])
     assert paid["status"] == "succeeded"
+
+
+async def test_the_control_api_answers_for_the_customer(sandbox: Sandbox) -> None:
+    data = {"payment_method": "pm_card_authenticationRequired", **CARD}
+    intent = (await ask(sandbox, "POST", "/v1/setup_intents", data)).body
+    assert (await control(sandbox, f"setup_intents/{intent['id']}/authenticate"))["status"] == "succeeded"
 
 
 def test_failed_authentication_asks_for_another_method() -> None:

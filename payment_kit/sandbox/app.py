@@ -68,7 +68,7 @@ class Visit:
 
 
 class Door:
-    """The ASGI application below Starlette's lifespan."""
+    """What answers the HTTP requests of a sandbox, as an ASGI application."""
 
     def __init__(self, worlds: Worlds) -> None:
         self.worlds = worlds

@@ -2,18 +2,16 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.routing import Mount
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from payment_kit.sandbox import clock
-from payment_kit.sandbox.app import CLOSE, Door
+from payment_kit.sandbox.app import CLOSE, Door, Receive, Scope, Send
 from payment_kit.sandbox.world import Worlds
 
 START = 1_782_864_000  # 2026-07-01T00:00:00Z
@@ -38,7 +36,7 @@ class Sandbox:
         self.store, self.delivery = self.worlds.default.store, self.worlds.default.delivery
         self.url = ""
         self.door = Door(self.worlds)
-        self.app = Starlette(routes=[Mount("/", app=self.door)], lifespan=self._lifespan)
+        self.app = App(self.worlds, self.door)
 
     @property
     def account_id(self) -> str:
@@ -70,13 +68,24 @@ class Sandbox:
         """Give the state folder free. The sandbox must not be used afterwards."""
         self.worlds.close()
 
-    @asynccontextmanager
-    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        await self.worlds.start()
-        try:
-            yield
-        finally:
+
+class App:
+    """The ASGI application of a sandbox: requests go through the door, deliveries live as long as the server does."""
+
+    def __init__(self, worlds: Worlds, door: Door) -> None:
+        self.worlds, self.door = worlds, door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or one life of the server."""
+        if scope["type"] == "http":
+            await self.door(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await receive()
+            await self.worlds.start()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
             await self.worlds.stop()
+            await send({"type": "lifespan.shutdown.complete"})
 
 
 class SandboxServer:
@@ -107,6 +116,7 @@ class SandboxServer:
                 self.sandbox.app,
                 lifespan="on",
                 http=_Protocol,
+                ws="none",
                 log_config=None,
                 access_log=False,
                 date_header=False,

@@ -52,6 +52,8 @@ class Call:
         self.clock: str | None = None
         self._made = 0
         self._told: list[tuple[str, str, str]] = []
+        # the row that was told of last and how it looked: events that follow at once share it
+        self._shown: tuple[Row, Row] = ({}, {})
 
     @property
     def now(self) -> int:
@@ -115,7 +117,9 @@ class Call:
 
     def emit(self, type_: str, row: Row, previous: dict[str, Any] | None = None) -> None:
         """Store an event with the row as it is now and owe it to the endpoints that listen."""
-        data: Row = {"object": public(row)}
+        if self._shown[0] is not row:
+            self._shown = row, public(row)
+        data: Row = {"object": self._shown[1]}
         if previous is not None:
             data["previous_attributes"] = previous
         listening = self._listening(type_)

@@ -27,9 +27,11 @@ def finalized(call: Call, invoice: Row, *, auto_advance: bool | None = None) -> 
     if invoice["status"] != "draft":
         return invoice
     customer = call.find("customer", invoice["customer"], "customer", 400)
-    invoice = drafts.refresh(call, invoice, **drafts.by_customer(call.store, customer))
+    known = drafts.by_customer(call.store, customer)
+    if invoice["total_discount_amounts"] or known["customer_tax_exempt"] != invoice["customer_tax_exempt"]:
+        invoice = drafts.refresh(call, invoice, **known)
     advance = invoice["auto_advance"] if auto_advance is None else auto_advance
-    changes = _settled(call, invoice, customer) | _identified(call, invoice, customer)
+    changes = {**known, **_settled(call, invoice, customer), **_identified(call, invoice, customer)}
     changes |= {
         "auto_advance": advance,
         "automatically_finalizes_at": None,

@@ -17,6 +17,188 @@ class Difference(NamedTuple):
 
 
 # operations that answer in Stripe's shape and from which nothing else follows: "GET path" -> what does not follow
-SHAPE_ONLY: dict[str, str] = {}
+SHAPE_ONLY: dict[str, str] = {
+    "GET account": "what the account is allowed to do is fixed",
+    "POST account_links": "its page does not open",
+}
 
-DIFFERENCES: tuple[Difference, ...] = ()
+DIFFERENCES: tuple[Difference, ...] = (
+    Difference(
+        "Time",
+        "The account lives by the wall clock.",
+        "The account has a clock of its own that stands still until it is moved; what was due in between then happens "
+        "in its order, with the `created` it would have had.",
+        "Move it with `/_sandbox/clock`, the live page or `Sandbox.advance_to`.",
+    ),
+    Difference(
+        "Time",
+        "A test clock advances in the background for seconds to minutes.",
+        "All of it has happened when the answer goes out; the answer still says `advancing`, the next read `ready`.",
+        "Poll as for Stripe.",
+    ),
+    Difference(
+        "Time",
+        "Test data moves at test mode's own pace: disputes and refunds within seconds, payouts by the bank's calendar.",
+        "Pending refunds take a day and bank debits four days of the clock; payouts know no weekends or holidays.",
+        "Advance the clock.",
+    ),
+    Difference(
+        "Ids and texts",
+        "Ids, secrets and fingerprints are random.",
+        "They follow from the seed, the request and its place: the same story gives the same bytes.",
+        "Do not use its secrets for anything real.",
+    ),
+    Difference(
+        "Ids and texts",
+        "Messages of errors change without notice.",
+        "Types, codes, `param` and decline codes follow Stripe's documentation; the wording only where it is known.",
+        "Decide by codes, never by messages.",
+    ),
+    Difference(
+        "Protocol",
+        "An operation the account cannot use is answered 404 or 403.",
+        "An operation the sandbox does not have is answered 501 with the code `sandbox_unsupported`.",
+        "See the coverage page.",
+    ),
+    Difference(
+        "Protocol",
+        "Many parameters are taken that most integrations never send.",
+        "A parameter that is not honoured is refused with `parameter_unknown`, although Stripe knows it.",
+        "See the column *not honoured* of the coverage page.",
+    ),
+    Difference(
+        "Protocol",
+        "An old API version also takes that version's parameters.",
+        "Answers and events are written in the older shape, parameters are read in their newest form only.",
+        "",
+    ),
+    Difference(
+        "Protocol",
+        "25 requests a second in a sandbox account, 100 in live mode, and limits per resource.",
+        "No limit of its own; 429 comes when it is asked for.",
+        "Ask for `rate_limit` with the `Sandbox-Fault` header or a fault plan.",
+    ),
+    Difference(
+        "Protocol",
+        "Idempotency keys are kept for at least 24 hours of the wall clock.",
+        "They are kept for a day of the sandbox's clock, at most 50,000 of them.",
+        "",
+    ),
+    Difference(
+        "Protocol",
+        "Expanding a field that an object cannot have is refused, on an empty list too.",
+        "On an empty list nothing is looked at, so nothing is refused.",
+        "",
+    ),
+    Difference(
+        "Events and webhooks",
+        "Events are delivered in any order, sometimes twice, seconds to days late.",
+        "In the order in which they happened, once and at once, unless a delivery plan says otherwise.",
+        "Plan duplicates, reordering, delay, loss and wrong signatures: your handler has to bear them.",
+    ),
+    Difference(
+        "Events and webhooks",
+        "Signatures and retries follow the wall clock.",
+        "Signatures do too. Retries follow the wall clock with short waits; with `retry` of `stripe` they follow "
+        "Stripe's schedule on the sandbox's clock.",
+        "",
+    ),
+    Difference(
+        "Events and webhooks",
+        "A change of one object can be told in several events; which and in which order is not documented everywhere.",
+        "One documented order, always the same.",
+        "Do not rely on the order of events of one second.",
+    ),
+    Difference(
+        "Events and webhooks",
+        "Thin events (API v2) and event destinations exist.",
+        "Snapshot events and webhook endpoints only.",
+        "",
+    ),
+    Difference(
+        "Payments",
+        "Card numbers can be sent by accounts that are allowed to.",
+        "Test payment methods and tokens (`pm_card_…`, `tok_…`) only; no card numbers.",
+        "That is what docs.stripe.com/testing asks for.",
+    ),
+    Difference(
+        "Payments",
+        "More than fifty payment methods.",
+        "Cards, US and SEPA bank debits.",
+        "Others are refused by name.",
+    ),
+    Difference(
+        "Payments",
+        "A customer authenticates on a page of the bank.",
+        "The control API does it for the customer; `next_action` holds an address that does not open.",
+        "POST `/_sandbox/payment_intents/{id}/authenticate`.",
+    ),
+    Difference(
+        "Payments",
+        "Radar scores every payment.",
+        "Scores follow from the test card; rules cannot be written.",
+        "Use the cards that are made for it (`pm_card_riskLevelHighest`, …).",
+    ),
+    Difference(
+        "Money",
+        "Fees are the account's own.",
+        "2.9 % and a fixed amount per currency for cards, 0.8 % for bank debits, 15.00 for a dispute, 1 % for an instant "
+        "payout.",
+        "Compute with `balance_transaction.fee`, never with a rate.",
+    ),
+    Difference(
+        "Money",
+        "Rates of exchange move, and the account decides which currencies it settles in.",
+        "EUR, JPY, KWD and USD settle as they are, all others in USD at a fixed table of rates.",
+        "",
+    ),
+    Difference(
+        "Money",
+        "Reserves, minimum balances, negative balances and Stripe Capital.",
+        "None; a refund that the balance cannot cover waits or is debited from the bank, by the balance settings.",
+        "",
+    ),
+    Difference(
+        "Disputes",
+        "Banks decide in weeks or months.",
+        "`winning_evidence` and `losing_evidence` decide at once as in Stripe's test mode; what is undecided when "
+        "evidence is due is lost.",
+        "",
+    ),
+    Difference(
+        "Billing",
+        "Failed invoices are tried again when a model expects success (Smart Retries).",
+        "Eight more times within two weeks, on fixed days.",
+        "",
+    ),
+    Difference(
+        "Billing",
+        "What happens after the last retry is a setting of the Dashboard.",
+        "The subscription is canceled.",
+        "",
+    ),
+    Difference(
+        "Billing",
+        "Stripe Tax computes tax from addresses.",
+        "Tax comes from the tax rates that are set; `automatic_tax` is refused.",
+        "",
+    ),
+    Difference(
+        "Billing",
+        "Emails, hosted invoice pages, PDFs, receipts and the customer portal.",
+        "Nothing is sent; addresses have Stripe's shape and do not open.",
+        "",
+    ),
+    Difference(
+        "Connect",
+        "Requirements, verification of persons and documents, capabilities that are granted or taken.",
+        "An account becomes ready when its terms are accepted, or when the control API plays its owner's onboarding.",
+        "",
+    ),
+    Difference(
+        "Search",
+        "The index is up to a minute late, in an outage an hour.",
+        "It is never late.",
+        "Do not read your own writes with search.",
+    ),
+)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from payment_kit.sandbox import events, webhooks
+from payment_kit.sandbox import events, search, webhooks
 from payment_kit.sandbox.balance import payouts, preferences, topups, transactions
 from payment_kit.sandbox.billing import (
     collection,
@@ -89,6 +89,7 @@ MODULES: tuple[ModuleType, ...] = (
     renewal,
     standing,
     events,
+    search,
     webhooks,
 )
 

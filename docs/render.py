@@ -12,7 +12,7 @@ import click
 from pydantic_core import PydanticUndefined
 
 from payment_kit.cli import COMMANDS, group
-from payment_kit.config import Settings
+from payment_kit.config import Settings, names
 from payment_kit.errors import REASONS
 from payment_kit.sandbox.differences import DIFFERENCES
 
@@ -40,15 +40,15 @@ def settings() -> str:
         "# Settings",
         "",
         "From the environment, or from a file named `.env` in the project folder.",
+        "A name that starts with `PAYMENT_KIT_` and is not in this list is refused.",
         "",
         "| setting | default | meaning |",
         "| --- | --- | --- |",
     ]
+    shown = names()
     for name, field in Settings.model_fields.items():
-        alias = field.validation_alias
-        shown = alias.choices[0] if hasattr(alias, "choices") else f"PAYMENT_KIT_{name.upper()}"
         default = "" if field.default in (None, (), PydanticUndefined) else f"`{field.default}`"
-        lines.append(f"| `{shown}` | {default} | {field.description} |")
+        lines.append(f"| `{shown[name]}` | {default} | {field.description} |")
     return "\n".join([*lines, ""])
 
 

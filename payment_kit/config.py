@@ -1,23 +1,34 @@
 """Settings: the environment and an optional ``.env`` file, read once at a door and handed down.
 
 `STRIPE_API_KEY`, `DATABASE_URL`, `PORT`, `STRIPE_WEBHOOK_SECRET` and `STRIPE_API_BASE` are the names people
-already know; everything else starts with `PAYMENT_KIT_`. Secrets are `SecretStr`: their text appears in no repr,
-log or error.
+already know; everything else starts with `PAYMENT_KIT_`, and a name that starts so and is no setting is refused.
+Secrets are `SecretStr`: their text appears in no repr, log or error.
 
 Both the ``.env`` file and the state folder ``var`` belong to the project folder: the nearest folder upwards that
 has one of them, so a notebook two folders down finds the same installation as the command line.
 """
 
+import difflib
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from payment_kit.errors import UsageProblem
 
 STRIPE_API = "https://api.stripe.com"
+PREFIX = "PAYMENT_KIT_"
+_NOT_SETTINGS = {f"{PREFIX}{name}" for name in ("RUN_FOLDER", "DEMO_PARENT", "TEST_DATABASE_URL")}
+"""What our own processes tell each other, and what the tests are told."""
+_SERVICE_LINK = re.compile(rf"{PREFIX}(SERVICE_(HOST|PORT\w*)|PORT_\d+_(TCP|UDP|SCTP)\w*)=.*|{PREFIX}PORT=\w+://.*")
+"""What Kubernetes puts into every container beside a Service named payment-kit; it is nobody's setting."""
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 
 
@@ -33,7 +44,7 @@ def project_folder() -> Path:
 class Settings(BaseSettings):
     """Everything an installation can be told. Unset means the documented default, never a guess."""
 
-    model_config = SettingsConfigDict(env_prefix="PAYMENT_KIT_", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     stripe_api_key: SecretStr | None = Field(
         None,
@@ -131,8 +142,11 @@ class Settings(BaseSettings):
 
 def load(**overrides: object) -> Settings:
     """The settings of this process; raises `UsageProblem` SETTING_INVALID naming the setting, never its value."""
+    env_file = project_folder() / ".env"
+    _refuse_unknown({**dotenv_values(env_file, interpolate=False), **os.environ})
     try:
-        settings = Settings(_env_file=project_folder() / ".env", **overrides)  # type: ignore[arg-type, call-arg]
+        given = {_argument(name): value for name, value in overrides.items()}
+        settings = Settings(_env_file=env_file, **given)  # type: ignore[arg-type, call-arg]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise UsageProblem("SETTING_INVALID", f"{_name(first['loc'])}: {_reason(first['msg'])}.") from None
@@ -143,12 +157,55 @@ def load(**overrides: object) -> Settings:
     return settings
 
 
+def _argument(name: str) -> str:
+    """How a field is given by the program; were its own name accepted too, so would be PAYMENT_KIT_PORT for PORT."""
+    return names()[name] if Settings.model_fields[name].validation_alias else name
+
+
+def names() -> dict[str, str]:
+    """The variable of each field of `Settings`, e.g. ``{"port": "PORT", "home": "PAYMENT_KIT_HOME"}``."""
+    aliases = {name: field.validation_alias for name, field in Settings.model_fields.items()}
+    return {
+        name: str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"{PREFIX}{name.upper()}"
+        for name, alias in aliases.items()
+    }
+
+
+def require_writable(home: Path) -> None:
+    """Raises `UsageProblem` SETTING_INVALID when no state can be kept in `home`; leaves nothing there."""
+    place = next(folder for folder in (home.resolve(), *home.resolve().parents) if folder.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=place, prefix=".payment-kit-"):
+            pass
+    except OSError as error:
+        raise UsageProblem(
+            "SETTING_INVALID",
+            f"PAYMENT_KIT_HOME: {place} cannot be written ({error.strerror}).",
+            next_step="Set PAYMENT_KIT_HOME to a folder of yours, or run as the owner of that one.",
+        ) from None
+
+
+def _refuse_unknown(given: Mapping[str, str | None]) -> None:
+    known = {*names().values(), *_NOT_SETTINGS}
+    for name, value in given.items():
+        upper = name.upper()
+        if upper.startswith(PREFIX) and upper not in known and not _SERVICE_LINK.fullmatch(f"{upper}={value}"):
+            nearest = _nearest(upper, names().values())
+            hint = f"; did you mean {nearest}?" if nearest else "."
+            next_step = "Correct or unset it; docs/settings.md lists every setting."
+            raise UsageProblem("SETTING_INVALID", f"{name}: there is no such setting{hint}", next_step=next_step)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """The setting somebody may have meant; which of them carry the prefix is what people get wrong most."""
+    stripped = {one.removeprefix(PREFIX): one for one in known}
+    found = difflib.get_close_matches(name.removeprefix(PREFIX), stripped, 1)
+    return stripped[found[0]] if found else ""
+
+
 def _name(location: tuple[int | str, ...]) -> str:
     name = str(location[0]) if location else "settings"
-    field = Settings.model_fields.get(name)
-    if field is None or field.validation_alias is not None:
-        return name
-    return f"PAYMENT_KIT_{name.upper()}"
+    return names().get(name, name)
 
 
 def _reason(message: str) -> str:

@@ -19,6 +19,7 @@ import orjson
 from pydantic import SecretStr
 
 from payment_kit import lease
+from payment_kit.config import require_writable
 from payment_kit.errors import Broken, Conflict
 from payment_kit.stripe_gateway.gateway import StripeGateway
 
@@ -74,8 +75,9 @@ class SandboxFiles:
 def sandbox(home: Path) -> Iterator[Address]:
     """The running sandbox of the installation in `home`, started when nobody uses it yet, for the length of the block.
 
-    Raises `Broken` SANDBOX_FAILED when it does not start.
+    Raises `Broken` SANDBOX_FAILED when it does not start, and `UsageProblem` when `home` cannot be written.
     """
+    require_writable(home)
     files = SandboxFiles(home.resolve())
     with lease.use(files.users):
         with lease.exclusive(files.start):

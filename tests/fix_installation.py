@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from payment_kit.cli import main
-from payment_kit.config import Settings
+from payment_kit.config import names
 from payment_kit.sandbox import Sandbox, serve_until
 from tests.waiting import SECONDS_MAX
 
@@ -21,9 +21,8 @@ Called = Callable[..., tuple[int, Any]]
 @pytest.fixture
 def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No setting comes from outside; state is kept in the returned folder of this test."""
-    for name, field in Settings.model_fields.items():
-        alias = field.validation_alias
-        monkeypatch.delenv(alias.choices[0] if alias else f"PAYMENT_KIT_{name.upper()}", raising=False)  # type: ignore[union-attr, arg-type]
+    for name in names().values():
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PAYMENT_KIT_HOME", str(tmp_path / "var"))
     return tmp_path / "var"

@@ -57,6 +57,58 @@ def test_a_wrong_setting_is_named_and_its_value_is_not_shown(
     assert "verysecret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PAYMENT_KIT_PORT", "PORT"),
+        ("PAYMENT_KIT_DATABASE_URL", "DATABASE_URL"),
+        ("PAYMENT_KIT_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET"),
+        ("PAYMENT_KIT_WEBHOK_PORT", "PAYMENT_KIT_WEBHOOK_PORT"),
+        ("payment_kit_port", "PORT"),
+    ],
+)
+@pytest.mark.parametrize("where", ["environment", ".env"])
+def test_a_name_that_is_no_setting_is_refused_with_the_nearest_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, meant: str, where: str
+) -> None:
+    if where == "environment":
+        monkeypatch.setenv(name, "verysecret")
+    else:
+        (tmp_path / ".env").write_text(f"{name}=verysecret\n")
+
+    with pytest.raises(UsageProblem) as caught:
+        config.load()
+
+    assert caught.value.what == f"{name}: there is no such setting; did you mean {meant}?"
+    assert "verysecret" not in str(caught.value)
+
+
+def test_a_name_near_no_setting_is_refused_without_a_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYMENT_KIT_XYZZY", "1")
+
+    with pytest.raises(UsageProblem, match=r"PAYMENT_KIT_XYZZY: there is no such setting\. Correct or unset it"):
+        config.load()
+
+
+def test_what_kubernetes_says_of_a_service_of_our_name_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """kubernetes.io/docs/concepts/services-networking/service: environment variables of each active Service."""
+    for name in ("SERVICE_PORT", "SERVICE_PORT_GRPC", "SERVICE_HOST", "PORT_8080_TCP_ADDR", "PORT_8080_TCP"):
+        monkeypatch.setenv(f"PAYMENT_KIT_{name}", "10.0.0.11")
+    monkeypatch.setenv("PAYMENT_KIT_PORT", "tcp://10.0.0.11:8080")
+
+    assert config.load().port == 8080
+
+
+def test_a_home_that_cannot_be_written_is_named_and_one_that_can_is_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(UsageProblem, match=r"PAYMENT_KIT_HOME: .*/file cannot be written \(Not a directory\)"):
+        config.require_writable(tmp_path / "file" / "var")
+
+    config.require_writable(tmp_path / "new" / "var")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_live_key_never_meets_the_embedded_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRIPE_API_KEY", "sk_live_1")
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib.util
-import os
 import socket
 import time
 from collections.abc import Iterator
@@ -61,7 +60,11 @@ def examine() -> list[Finding]:
         _mode(settings),
         _webhook_secret(settings),
     ]
-    findings += [_home(settings.home), _notebooks(), *_ports(settings)]
+    findings += [_notebooks(), *_ports(settings)]
+    state = _home(settings.home)
+    findings.append(state)
+    if state.mark == "fail" and (settings.database_url is None or settings.stripe_api_key is None):
+        return findings  # the private PostgreSQL and the sandbox would only fail for the same reason
     with ExitStack() as stack:
         try:
             dsn = stack.enter_context(wiring.database(settings, migrated=settings.database_url is None))
@@ -97,10 +100,11 @@ def _webhook_secret(settings: Settings) -> Finding:
 
 
 def _home(home: Path) -> Finding:
-    place = next(folder for folder in (home.resolve(), *home.resolve().parents) if folder.exists())
-    if os.access(place, os.W_OK):
-        return Finding("ok", "state folder", str(home.resolve()))
-    return Finding("fail", "state folder", f"{place} cannot be written", "set PAYMENT_KIT_HOME to a folder of yours")
+    try:
+        config.require_writable(home)
+    except Problem as problem:
+        return Finding("fail", "state folder", problem.what, problem.next_step)
+    return Finding("ok", "state folder", f"{home.resolve()} can be written")
 
 
 def _notebooks() -> Finding:

@@ -38,6 +38,27 @@ def test_a_setting_that_cannot_be_used_ends_the_examination(
     assert (code, [one["name"] for one in findings]) == (1, ["settings"])
 
 
+def test_a_variable_that_is_no_setting_is_named(
+    called: Called, clean_settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAYMENT_KIT_PORT", "9090")
+    code, findings = called("doctor")
+    said = "PAYMENT_KIT_PORT: there is no such setting; did you mean PORT?"
+    assert (code, _found(findings, "settings")[:2]) == (1, ("fail", said))
+
+
+def test_a_state_folder_that_cannot_be_written_is_found_before_postgresql(
+    called: Called, clean_settings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PAYMENT_KIT_HOME", str(tmp_path / "file" / "var"))
+    code, findings = called("doctor")
+    mark, detail, fix = _found(findings, "state folder")
+    assert (code, mark, findings[-1]["name"]) == (1, "fail", "state folder")
+    assert "cannot be written (Not a directory)" in detail
+    assert "PAYMENT_KIT_HOME" in fix
+
+
 def test_a_missing_webhook_secret(called: Called, against_stripe: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STRIPE_WEBHOOK_SECRET")
     code, findings = called("doctor")

@@ -97,6 +97,21 @@ def test_a_setting_that_cannot_be_used(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", [("serve", "--port", "0", "--webhook-port", "0"), ("sync", "status")])
+def test_a_home_that_cannot_be_written(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    database: str,
+    tmp_path: Path,
+    words: tuple[str, ...],
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("PAYMENT_KIT_HOME", str(tmp_path / "file" / "var"))
+
+    assert "PAYMENT_KIT_HOME" in _refusal(capsys, *words)
+
+
 def test_an_external_database_that_was_not_migrated(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, empty_database: str
 ) -> None:

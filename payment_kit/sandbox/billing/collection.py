@@ -61,8 +61,13 @@ def attempt(
         invoice, events = _failed(call, invoice, automatic, None) if automatic else (invoice, ())
         return lifecycle.conclude(call, before, invoice, *events), no_method()
     intent = invoice_payments.default(call, invoice)
+    if intent["status"] == "processing":
+        return lifecycle.conclude(call, before, invoice), None
     error = _confirmed(call, intent, method, off_session)
-    invoice, events = _heard(call, invoice, call.find("payment_intent", intent["id"]), automatic)
+    intent = call.find("payment_intent", intent["id"])
+    if intent["status"] == "processing":
+        return lifecycle.conclude(call, before, _awaited(call, invoice, intent, automatic)), None
+    invoice, events = _heard(call, invoice, intent, automatic)
     if invoice["status"] != "paid" and error is None:
         error = requires_action()
     return lifecycle.conclude(call, before, invoice, *events), error
@@ -80,6 +85,14 @@ def _confirmed(call: Call, intent: Row, payment_method: str, off_session: bool) 
             raise
         return error
     return None
+
+
+def _awaited(call: Call, invoice: Row, intent: Row, automatic: bool) -> Row:
+    """A bank answers in some days: until then nothing is tried again, and its answer counts as this attempt."""
+    payment = invoice_payments.by_intent(call.store, intent["id"])
+    if payment is not None:
+        call.change(payment, _automatic=automatic)
+    return call.change(invoice, next_payment_attempt=None, _due=None)
 
 
 def out_of_band(call: Call, invoice: Row) -> Row:
@@ -253,7 +266,9 @@ def hear(call: Call, intent: Row) -> None:
     if payment is None or payment["status"] != "open":
         return
     before = call.find("invoice", payment["invoice"])
-    after, events = _heard(call, before, intent)
+    automatic: bool = payment.get("_automatic", False)
+    call.change(payment, _automatic=False)
+    after, events = _heard(call, before, intent, automatic)
     lifecycle.conclude(call, before, after, *events)
 
 

@@ -207,11 +207,7 @@ def update_payment_intent(call: Call) -> Row:
 def confirm_payment_intent(call: Call) -> Row:
     """POST /v1/payment_intents/{id}/confirm"""
     row = call.find("payment_intent", call.path[0], "intent")
-    if row["status"] not in CONFIRMABLE:
-        raise _unexpected(
-            row, f"You cannot confirm this PaymentIntent because it has a status of {row['status']}. "
-            "Only a PaymentIntent with one of the following statuses may be confirmed: " + ", ".join(CONFIRMABLE) + "."
-        )  # fmt: skip
+    _check_confirmable(row)
     params = call.params
     method = methods.given(call, row["customer"], "PaymentIntent")
     changes: dict[str, Any] = {name: params[name] for name in ("receipt_email", "setup_future_usage") if name in params}
@@ -224,6 +220,14 @@ def confirm_payment_intent(call: Call) -> Row:
         methods.check_type(method, {**row, **changes}["payment_method_types"], "PaymentIntent")
         changes |= {"payment_method": method["id"], "_authenticated": False}
     return _confirm(call, call.change(row, **changes))
+
+
+def _check_confirmable(row: Row) -> None:
+    if row["status"] not in CONFIRMABLE:
+        raise _unexpected(
+            row, f"You cannot confirm this PaymentIntent because it has a status of {row['status']}. "
+            "Only a PaymentIntent with one of the following statuses may be confirmed: " + ", ".join(CONFIRMABLE) + "."
+        )  # fmt: skip
 
 
 def _confirm(call: Call, intent: Row) -> Row:
@@ -256,6 +260,7 @@ def confirm(
     """
     if off_session is None:
         off_session = intent.get("_off_session", False)
+    _check_confirmable(intent)
     if intent["payment_method"] is None:
         raise _unexpected(intent, _NO_METHOD)
     redirects = (intent["automatic_payment_methods"] or {}).get("allow_redirects") == "always"

@@ -163,7 +163,7 @@ def attach(call: Call, id_: str, customer: Row) -> Row:
     """Save a payment method to a customer; a card that declines is declined here too."""
     row = resolve(call, id_, status=404 if call.path else 400)
     decline = cards.DECLINES.get(row["_behaviour"])
-    if decline is not None:
+    if decline is not None and row["type"] == "card":
         raise cards.refusal(decline)
     if row["customer"] == customer["id"]:
         return row

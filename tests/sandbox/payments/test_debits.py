@@ -121,3 +121,35 @@ def test_a_debit_in_another_currency_and_a_real_account_are_refused() -> None:
 @pytest.mark.parametrize(("amount", "fee"), [(100, 1), (10_000, 80), (1_000_000, 500)])
 def test_the_debit_fee_is_capped(amount: int, fee: int) -> None:
     assert debit_fee(amount, "usd") == fee
+
+
+def billed(outcome: str) -> tuple[Sandbox, str]:
+    """An invoice whose customer pays by bank debit, finalized and sent to the bank."""
+    sandbox = Sandbox()
+    customer = post(sandbox, "customers")["id"]
+    method = post(sandbox, f"payment_methods/pm_usBankAccount_{outcome}/attach", customer=customer)["id"]
+    post(sandbox, f"customers/{customer}", **{"invoice_settings[default_payment_method]": method})
+    invoice = post(sandbox, "invoices", customer=customer, auto_advance="true")["id"]
+    post(sandbox, "invoiceitems", customer=customer, invoice=invoice, amount="1000", currency="usd")
+    assert post(sandbox, f"invoices/{invoice}/pay")["status"] == "open"
+    assert post(sandbox, f"invoices/{invoice}/pay")["status"] == "open"
+    return sandbox, invoice
+
+
+def test_an_invoice_waits_for_its_debit_and_is_charged_once() -> None:
+    sandbox, invoice = billed("success")
+    sandbox.advance_to(sandbox.now + DAYS * DAY)
+    assert get(sandbox, f"invoices/{invoice}")["status"] == "paid"
+    assert types(sandbox, "charge") == ["charge.pending", "charge.succeeded"]
+
+
+def test_an_invoice_hears_of_a_returned_debit_and_is_tried_again() -> None:
+    sandbox, invoice = billed("insufficientFunds")
+    sandbox.advance_to(sandbox.now + DAYS * DAY)
+    after = get(sandbox, f"invoices/{invoice}")
+    assert (after["status"], after["attempt_count"]) == ("open", 1)
+    assert types(sandbox, "invoice.p") == ["invoice.payment_failed"]
+    sandbox.advance_to(after["next_payment_attempt"] + DAYS * DAY)
+    again = get(sandbox, f"invoices/{invoice}")
+    assert (again["attempt_count"], len(types(sandbox, "charge.pending"))) == (2, 2)
+    assert again["next_payment_attempt"] > sandbox.now

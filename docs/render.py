@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from payment_kit.cli import COMMANDS, group
 from payment_kit.config import Settings, names
 from payment_kit.errors import REASONS
+from payment_kit.sandbox import control
 from payment_kit.sandbox.differences import DIFFERENCES
 
 FOLDER = Path(__file__).resolve().parent
@@ -98,12 +99,73 @@ def sandbox_differences() -> str:
     return "\n".join(lines)
 
 
+IN_TESTS = """# The sandbox in your tests
+
+Every way in reaches the same program: your code keeps its own Stripe SDK, in any language, and only its address and
+key change.
+
+## pytest
+
+The fixtures are there as soon as `payment-kit` is installed.
+
+```python
+def test_a_failed_payment_is_told(stripe_sandbox, app):
+    customer = stripe_sandbox.client.v1.customers.create({"name": "Ada"})  # Stripe's own client
+    stripe_sandbox.fail_next_payment(customer.id, "insufficient_funds")
+    app.charge(customer.id)
+    webhook = stripe_sandbox.webhooks.wait_for("payment_intent.payment_failed")
+    app.post("/webhooks", content=webhook.body, headers=webhook.headers)  # bytes and signature as Stripe sends them
+    stripe_sandbox.clock.advance(days=31)
+```
+
+`stripe_sandbox` is a world of the test's own (`url`, `api_key`, `webhook_secret`, `client`, `clock`, `webhooks`,
+`fail_next_payment`, `trigger`, `snapshot`, `restore`, `requests`, `order` and `read` for everything below), so tests
+run in parallel, with `pytest -n` too. `@pytest.mark.stripe_sandbox(now=1800000000)` sets its clock.
+`stripe_sandbox_url` is the address for a server in another language: every `sk_test_…` key opens a world of its own
+there. `--stripe-sandbox-url` uses a sandbox that already runs.
+
+## unittest, or any other runner
+
+```python
+class Payments(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stripe = cls.enterClassContext(SandboxThread())  # the same object as the fixture
+
+    def setUp(self):
+        self.stripe.reset()
+```
+
+## Without a socket
+
+`Sandbox().app` is an ASGI application: `httpx.AsyncClient(transport=httpx.ASGITransport(sandbox.app),
+base_url="http://sandbox")` asks it in-process. Webhooks are collected there, not sent.
+
+## Any language
+
+`payment-kit sandbox --memory --isolated` prints its address, a key, and the address of a page that shows it live. Each
+test takes a key it makes up, `sk_test_<name>`.
+
+## The control API
+
+Below `/_sandbox/`, JSON in and out, with the secret key of a world (`-u $KEY:` in curl). A `Stripe-Account` header
+selects a connected account where an operation is about objects.
+
+"""
+
+
+def sandbox_in_tests() -> str:
+    """How to reach the sandbox from tests, and every operation of its control API."""
+    return f"{IN_TESTS}{control.document()}\n"
+
+
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "errors.md": errors,
     "settings.md": settings,
     "commands.md": commands,
     "sandbox-coverage.md": sandbox_coverage,
     "sandbox-differences.md": sandbox_differences,
+    "sandbox-in-tests.md": sandbox_in_tests,
 }
 
 

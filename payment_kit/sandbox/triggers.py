@@ -24,6 +24,13 @@ _DEFAULT = "POST customers/$customer invoice_settings[default_payment_method]=$m
 _PAYER = (_CUSTOMER, _CARD, _DEFAULT)
 _PRODUCT = "product = POST products name=Sandbox plan"
 _PRICE = "price = POST prices product=$product&unit_amount=2000&currency=usd&recurring[interval]=month"
+_SUBSCRIBED = (*_PAYER, _PRODUCT, _PRICE, "subscription = POST subscriptions customer=$customer&items[0][price]=$price")
+_TRIAL = (
+    *_PAYER,
+    _PRODUCT,
+    _PRICE,
+    "subscription = POST subscriptions customer=$customer&items[0][price]=$price&trial_period_days=5",
+)
 _NO_REDIRECT = "automatic_payment_methods[enabled]=true&automatic_payment_methods[allow_redirects]=never"
 _PAY = "intent = POST payment_intents amount=2000&currency=usd&confirm=true&" + _NO_REDIRECT
 _PAID = f"{_PAY}&payment_method=pm_card_visa"
@@ -57,6 +64,10 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "charge.updated": (_PAID, "POST charges/$intent.latest_charge description=Updated"),
     "customer.created": (_CUSTOMER,),
     "customer.deleted": (_CUSTOMER, "DELETE customers/$customer"),
+    "customer.subscription.created": _SUBSCRIBED,
+    "customer.subscription.deleted": (*_SUBSCRIBED, "DELETE subscriptions/$subscription"),
+    "customer.subscription.trial_will_end": (*_TRIAL, f"clock {3 * DAY}"),
+    "customer.subscription.updated": (*_SUBSCRIBED, "POST subscriptions/$subscription metadata[foo]=bar"),
     "customer.updated": (_CUSTOMER, "POST customers/$customer description=Updated"),
     "invoice.created": _INVOICE,
     "invoice.finalized": _FINAL,

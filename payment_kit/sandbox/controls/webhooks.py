@@ -1,5 +1,6 @@
 """Webhooks: the plan they meet, what became of them, sending them again, and collecting them instead."""
 
+from dataclasses import fields
 from typing import Any
 
 from payment_kit.sandbox import collector, webhooks
@@ -12,6 +13,7 @@ from payment_kit.sandbox.store import Row
 
 FLUSH_SECONDS_MAX = 300.0
 DELIVERIES_LISTED_MAX = 1_000
+_FIELDS = ", ".join(f"`{field.name}`" for field in fields(Plan))
 _FILTERS = ("endpoint", "event", "status", "type")
 _ASKED = ("type", "endpoint", "api_version", "skip", "limit")
 
@@ -128,8 +130,8 @@ OPERATIONS = (
         "POST",
         "delivery",
         set_plan,
-        "shares of the deliveries that are duplicated, late, reordered, lost or wrongly signed; `retry`, `collect` "
-        "(nothing is sent) and more; what is left out has its default",
+        f"shares of the deliveries that meet a fault, retries, `collect` (nothing is sent): {_FIELDS}; "
+        "what is left out has its default",
         "the whole plan",
     ),
     Operation("GET", "delivery", lambda desk: dict(vars(desk.world.delivery.plan)), "", "the plan"),

@@ -168,6 +168,13 @@ def delete_discount(call: Call) -> Row:
     return tombstone
 
 
+def _subscriptions(store: Store, row: Row) -> Row:
+    """What a customer is subscribed to now, newest first."""
+    held = store.tables["subscription"].having("customer", row["id"])
+    current = [one for one in held[::-1] if one["status"] not in ("canceled", "incomplete_expired")]
+    return listing.nested(current, f"/v1/customers/{row['id']}/subscriptions")
+
+
 def _sources(store: Store, row: Row) -> Row:
     return listing.nested([], f"/v1/customers/{row['id']}/sources")
 
@@ -197,9 +204,9 @@ _CUSTOMER = {
     "tax_exempt": one_of("none", "exempt", "reverse"),
 }
 _TAX_IDS = array(fields(tax_ids.DATA, ("type", "value")))
-_METHODS = {**PAGE, "type": one_of("card"), "allow_redisplay": REDISPLAY}
+_METHODS = {**PAGE, "type": one_of(*methods.TYPES), "allow_redisplay": REDISPLAY}
 
-INCLUDES = {("customer", "sources"): _sources}
+INCLUDES = {("customer", "sources"): _sources, ("customer", "subscriptions"): _subscriptions}
 ENDPOINTS = (
     Endpoint("GET", "customers", _customers, {**DATED, "email": string, "test_clock": string}),
     Endpoint("POST", "customers", create_customer,

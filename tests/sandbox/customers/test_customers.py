@@ -91,3 +91,20 @@ def test_what_a_customer_had_goes_with_it() -> None:
 def test_sources_are_an_empty_list_when_asked_for() -> None:
     sandbox = Sandbox()
     assert post(sandbox, "customers", **{"expand[]": "sources"})["sources"]["data"] == []
+
+
+def test_current_subscriptions_are_nested_when_asked_for() -> None:
+    sandbox = Sandbox()
+    customer = post(sandbox, "customers", payment_method="pm_card_visa")["id"]
+    price = post(
+        sandbox,
+        "prices",
+        currency="jpy",
+        unit_amount="500",
+        **{"product_data[name]": "Tea", "recurring[interval]": "month"},
+    )["id"]
+    data = {"customer": customer, "items[0][price]": price, "collection_method": "send_invoice", "days_until_due": "7"}
+    kept, ended = post(sandbox, "subscriptions", **data)["id"], post(sandbox, "subscriptions", **data)["id"]
+    ask(sandbox, "DELETE", f"/v1/subscriptions/{ended}")
+    nested = get(sandbox, f"customers/{customer}", **{"expand[]": "subscriptions"})["subscriptions"]
+    assert ([row["id"] for row in nested["data"]], nested["has_more"]) == ([kept], False)

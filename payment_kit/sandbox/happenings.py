@@ -32,6 +32,13 @@ def dispute(call: Call, reason: str) -> Row:
     return disputes.open_dispute(call, charge, reason)
 
 
+def return_payout(call: Call, code: str) -> Row:
+    """The bank returns a payout now, even when it was paid; raises `ApiError` 400 for one that gave its money back."""
+    if code not in payouts.FAILURES:
+        raise invalid("code", f"must be one of {', '.join(payouts.FAILURES)}")
+    return payouts.fail(call, call.find("payout", call.path[0]), code)
+
+
 def fail_payout(store: Store, currency: Any, code: Any) -> dict[str, str]:
     """The next payout made in `currency` is returned by the bank on arrival."""
     if not isinstance(currency, str) or len(currency) != 3:

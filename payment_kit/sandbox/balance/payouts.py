@@ -111,21 +111,31 @@ def move_payout(call: Call, row: Row) -> None:
         call.change(row, "payout.updated", status="in_transit", _due=row["arrival_date"])
         return
     if row["_failure"]:
-        row = _return(
-            call,
-            row,
-            "payout_failure",
-            "payout.failed",
-            "REFUND FOR FAILED PAYOUT",
-            status="failed",
-            failure_code=row["_failure"],
-            failure_message=FAILURES[row["_failure"]],
-        )
+        fail(call, row, row["_failure"])
     else:
         trace = {"status": "supported", "value": ids.text(15, "trace", row["id"]).upper()}
         row = call.change(row, "payout.paid", status="paid", trace_id=trace, _due=None)
-    if row["automatic"]:
-        call.change(row, "payout.reconciliation_completed", reconciliation_status="completed")
+        if row["automatic"]:
+            call.change(row, "payout.reconciliation_completed", reconciliation_status="completed")
+
+
+def fail(call: Call, row: Row, code: str) -> Row:
+    """The bank returns a payout; one that was paid can still come back (docs.stripe.com/payouts#payout-failures)."""
+    if row["status"] not in ("pending", "in_transit", "paid") or row["amount"] < 0 or row["reversed_by"]:
+        raise ApiError(400, f"Payout {row['id']} cannot fail: it has a status of {row['status']}.")
+    row = _return(
+        call,
+        row,
+        "payout_failure",
+        "payout.failed",
+        "REFUND FOR FAILED PAYOUT",
+        status="failed",
+        failure_code=code,
+        failure_message=FAILURES[code],
+    )
+    if row["reconciliation_status"] == "in_progress":
+        row = call.change(row, "payout.reconciliation_completed", reconciliation_status="completed")
+    return row
 
 
 def _return(call: Call, row: Row, type_: str, event: str, description: str, **changes: object) -> Row:

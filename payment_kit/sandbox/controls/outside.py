@@ -5,7 +5,7 @@ from typing import Any
 from payment_kit.sandbox import triggers
 from payment_kit.sandbox.connect import accounts
 from payment_kit.sandbox.controls.desk import Desk, Operation, only, text, truth, whole
-from payment_kit.sandbox.happenings import dispute, fail_payout, happen
+from payment_kit.sandbox.happenings import dispute, fail_payout, happen, return_payout
 from payment_kit.sandbox.payments import intents, planned, setups
 from payment_kit.sandbox.store import Row
 
@@ -34,6 +34,13 @@ def fail_payouts(desk: Desk) -> dict[str, str]:
     """POST payouts/fail_next"""
     only(desk.given, "currency", "code")
     return fail_payout(desk.store, desk.given.get("currency"), desk.given.get("code", "account_closed"))
+
+
+def return_one(desk: Desk) -> Row:
+    """POST payouts/{id}/fail"""
+    only(desk.given, "code")
+    code = text(desk.given, "code", "account_closed")
+    return happen(desk.store, desk.world.delivery, desk.path[0], lambda call: return_payout(call, code))
 
 
 def authenticate(desk: Desk) -> Row:
@@ -87,6 +94,13 @@ OPERATIONS = (
         fail_payouts,
         '`{"currency", "code"}`',
         "the same: the bank returns the next payout made in it",
+    ),
+    Operation(
+        "POST",
+        "payouts/*/fail",
+        return_one,
+        '`{"code"}`',
+        "the payout after its bank returned it now, even when it was paid",
     ),
     Operation(
         "POST",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from payment_kit.sandbox import Sandbox
-from tests.sandbox import memory
+from tests.sandbox import memory, wire
 from tests.sandbox.acts import CARD, DAY, get, post, refused, types
 
 
@@ -157,3 +157,18 @@ def test_a_longer_settlement_delay_holds_payments_back_and_is_told_of() -> None:
     assert money["available_on"] - money["created"] == 5 * DAY
     told = [event for event in sandbox.store.rows("event") if event["type"] == "balance_settings.updated"]
     assert told[0]["data"]["previous_attributes"]["payments"]["settlement_timing"]["delay_days"] == 2
+
+
+async def test_a_paid_payout_can_still_come_back_from_the_bank(sandbox: Sandbox) -> None:
+    await wire.pay(sandbox, 10_000, card="bypassPending")
+    await wire.control(sandbox, "clock", advance_seconds=4 * DAY)
+    (paid,) = await wire.rows(sandbox, "payout")
+    assert paid["status"] == "paid"
+    failed = await wire.control(sandbox, f"payouts/{paid['id']}/fail", code="account_frozen")
+    assert (failed["status"], failed["failure_code"]) == ("failed", "account_frozen")
+    balance = (await wire.ask(sandbox, "GET", "/v1/balance")).body
+    assert balance["available"][0]["amount"] == paid["amount"]
+    again = await wire.ask(sandbox, "POST", f"/_sandbox/payouts/{paid['id']}/fail", b"{}")
+    assert again.status == 400
+    await wire.control(sandbox, "clock", advance_seconds=4 * DAY)
+    assert [row["status"] for row in await wire.rows(sandbox, "payout")] == ["failed", "paid"]

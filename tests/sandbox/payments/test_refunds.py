@@ -1,5 +1,7 @@
 """Refunds over HTTP: never more than was captured, and the money comes back when one fails."""
 
+import asyncio
+
 import pytest
 import stripe
 
@@ -32,6 +34,15 @@ async def test_refunding_more_than_is_left_is_refused_and_changes_nothing(sandbo
     assert (answer.status, answer.body["error"]["param"]) == (400, "amount")
     (charge,) = await rows(sandbox, "charge")
     assert charge["amount_refunded"] == 300
+
+
+async def test_of_refunds_at_the_same_time_only_those_that_fit_are_made(sandbox: Sandbox) -> None:
+    intent = await pay(sandbox)
+    data = {"payment_intent": intent["id"], "amount": "300"}
+    answers = await asyncio.gather(*(ask(sandbox, "POST", "/v1/refunds", data) for _ in range(8)))
+    assert sorted(answer.status for answer in answers) == [200] * 3 + [400] * 5
+    (charge,) = await rows(sandbox, "charge")
+    assert charge["amount_refunded"] == 900
 
 
 async def test_a_fully_refunded_charge_is_not_refunded_again(sandbox: Sandbox) -> None:

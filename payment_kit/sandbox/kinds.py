@@ -131,6 +131,13 @@ KINDS: dict[str, KindOfObject] = {
          "customer_balance_transaction": "customer_balance_transaction", "refunds.refund": "refund"},
     ),
     "account": KindOfObject("acct_1", 15, "accounts"),
+    "transfer": KindOfObject(
+        "tr_1", 23, "transfers", (),
+        {"balance_transaction": "balance_transaction", "destination": "account", "source_transaction": "charge"},
+    ),
+    "transfer_reversal": KindOfObject(
+        "trr_1", 23, "", ("transfer",), {"balance_transaction": "balance_transaction", "transfer": "transfer"}
+    ),
     "event": KindOfObject("evt_1", 23, "events"),
     "webhook_endpoint": KindOfObject("we_1", 23, "webhook_endpoints"),
 }  # fmt: skip

@@ -29,7 +29,7 @@ from payment_kit.sandbox.billing import (
     test_clocks,
 )
 from payment_kit.sandbox.call import Call, Listener
-from payment_kit.sandbox.connect import accounts
+from payment_kit.sandbox.connect import accounts, transfers
 from payment_kit.sandbox.customers import balance as credit
 from payment_kit.sandbox.customers import customers, tax_ids
 from payment_kit.sandbox.endpoint import Endpoint
@@ -52,6 +52,7 @@ from payment_kit.sandbox.store import Row
 # What falls due in the same second happens in this order.
 MODULES: tuple[ModuleType, ...] = (
     accounts,
+    transfers,
     test_clocks,
     transactions,
     preferences,

@@ -29,6 +29,9 @@ def advance(store: Store, to: int) -> list[str]:
                 payouts.pay_out(payout)
                 payout.settle()
         owed += store.commit()
+        if midnight == at:
+            for each in store.everywhere():
+                each.forget_events()
     if to != store.now:
         store.set_meta(now=to)
         store.commit()

@@ -5,7 +5,7 @@ from payment_kit.sandbox.call import Call
 from payment_kit.sandbox.endpoint import DATED, EXPAND, Endpoint
 from payment_kit.sandbox.errors import invalid, no_such
 from payment_kit.sandbox.form import array, string
-from payment_kit.sandbox.store import Row
+from payment_kit.sandbox.store import EVENTS_WINDOW_SECONDS, Row
 
 TYPES_MAX = 20  # docs.stripe.com/api/events/list
 
@@ -22,7 +22,7 @@ def _events(call: Call) -> Row:
 def _event(call: Call) -> Row:
     """GET /v1/events/{id}"""
     row = call.find("event", call.path[0])
-    if row["created"] < call.now - listing.EVENTS_WINDOW_SECONDS:
+    if row["created"] < call.now - EVENTS_WINDOW_SECONDS:
         raise no_such("event", row["id"])
     return row
 

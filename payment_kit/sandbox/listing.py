@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 from payment_kit.sandbox.call import Call, public
 from payment_kit.sandbox.errors import ApiError, invalid, no_such
 from payment_kit.sandbox.kinds import KINDS, of
-from payment_kit.sandbox.store import Row, Store
+from payment_kit.sandbox.store import EVENTS_WINDOW_SECONDS, Row, Store
 
 PAGE_DEFAULT, PAGE_MAX, NESTED_PAGE = 10, 100, 10
 EXPAND_DEPTH_MAX = 4
-EVENTS_WINDOW_SECONDS = 30 * 86_400  # docs.stripe.com/api/events/list: "up to 30 days"
 
 
 # what `expand` puts into a field that is not there otherwise: a list or an object made from the row; None: nothing

@@ -9,7 +9,7 @@ it).
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -18,6 +18,7 @@ from payment_kit.sandbox.kinds import KINDS
 
 Row = dict[str, Any]
 
+EVENTS_WINDOW_SECONDS = 30 * 86_400  # docs.stripe.com/api/events/list: "up to 30 days"
 IDEMPOTENCY_KEYS_MAX = 50_000
 IDEMPOTENCY_SECONDS = 86_400  # docs.stripe.com/api/idempotent_requests: "removed after they're at least 24 hours old"
 _SEQUENCE_BITS = 32
@@ -85,6 +86,16 @@ class Table:
         elif old is not None:
             at = bisect_left(self.keys, self.key.pop(id_))
             del self.rows[id_], self.order[at], self.keys[at]
+
+    def forget(self, before: int, kept: Container[str]) -> None:
+        """Drop the rows created before a moment, as if they had never been; `kept` stay. Not for indexed kinds."""
+        old = self.order[: self.between(before, None)[0]]
+        staying = [id_ for id_ in old if id_ in kept]
+        for id_ in old:
+            if id_ not in kept:
+                del self.rows[id_], self.key[id_]
+        self.order[: len(old)] = staying
+        self.keys[: len(old)] = [self.key[id_] for id_ in staying]
 
 
 class Store:
@@ -264,6 +275,12 @@ class Store:
         for record in records:
             self.redo(record)
         self.journal.compact(self.snapshot())
+
+    def forget_events(self) -> None:
+        """Drop the events Stripe would no longer list, where the settings ask for it; what is still owed stays."""
+        if self.meta.get("forgets_events"):
+            owed = {key.partition("|")[0] for key in self.waiting}
+            self.tables["event"].forget(self.now - EVENTS_WINDOW_SECONDS, owed)
 
     def balance(self, currency: str) -> dict[str, int]:
         """``{"available": …, "pending": …}`` in minor units: the sums of the balance transactions by status."""

@@ -151,7 +151,7 @@ def _move(call: Call, row: Row, customer: Row, held: list[Row], given: dict[str,
     if given.get("id") is None:
         wish = params_of.wished(call, given, row["currency"], path)
         item = rows.new_item(call, row, wish.price, (call.now, call.now), **params_of.item_fields(call, wish))
-        end = rows.cycle_of(row, item).around(call.now)[1] if row["status"] != "trialing" else row["trial_end"]
+        end = _joins_until(call, row, held, item)
         return Move(
             None, {**item, "current_period_end": end, **_item_discounts(call, row, customer, item, given, path)}
         )
@@ -172,6 +172,15 @@ def _move(call: Call, row: Row, customer: Row, held: list[Row], given: dict[str,
     if "tax_rates" in given:
         after["tax_rates"] = params_of.tax_rates(call, given["tax_rates"], f"{path}[tax_rates]")
     return Move(before, after | _item_discounts(call, row, customer, after, given, path))
+
+
+def _joins_until(call: Call, row: Row, held: list[Row], item: Row) -> int:
+    """The end of a new item's first period: with its cycle, or now when the others are renewed this very second."""
+    if row["status"] == "trialing":
+        return int(row["trial_end"])
+    if held and min(other["current_period_end"] for other in held) <= call.now:
+        return call.now
+    return rows.cycle_of(row, item).around(call.now)[1]
 
 
 def _item_discounts(

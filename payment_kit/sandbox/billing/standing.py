@@ -26,10 +26,37 @@ def paid(call: Call, invoice: Row) -> None:
         return
     if (row.get("_held_back") or {}).get("invoice") == invoice["id"]:
         row = moves.apply_held_back(call, row)
+    row = _keep_method(call, row, invoice)
     if row["status"] == "incomplete" and invoice["id"] == row["latest_invoice"]:
         rows.save(call, row, status="trialing" if _in_trial(call, row) else "active", _expires=None)
     else:
         _in_order(call, row, invoice)
+
+
+def _keep_method(call: Call, row: Row, invoice: Row) -> Row:
+    """With ``save_default_payment_method=on_subscription`` what paid an invoice pays the next ones."""
+    if row["payment_settings"]["save_default_payment_method"] != "on_subscription":
+        return row
+    for payment in call.store.tables["invoice_payment"].having("invoice", invoice["id"]):
+        intent = call.store.get("payment_intent", payment["payment"].get("payment_intent") or "")
+        if intent is not None and intent["status"] == "succeeded":
+            row = _pays_with(call, row, intent["payment_method"])
+    return row
+
+
+def _pays_with(call: Call, row: Row, id_: str | None) -> Row:
+    method = call.store.get("payment_method", id_) if id_ else None
+    owned = method is not None and method["customer"] == row["customer"]
+    return rows.save(call, row, default_payment_method=id_) if owned else row
+
+
+def set_up(call: Call, intent: Row) -> None:
+    """The setup intent a subscription waited for succeeded: its method pays the subscription."""
+    id_ = intent.get("_subscription")
+    row = call.store.get("subscription", id_) if id_ else None
+    if row is not None and row["status"] not in rows.ENDED:
+        row = _pays_with(call, call.find("subscription", row["id"]), intent["payment_method"])
+        rows.save(call, row, pending_setup_intent=None)
 
 
 def _in_trial(call: Call, row: Row) -> bool:
@@ -119,4 +146,5 @@ LISTENERS = {
     "invoice.payment_failed": failed,
     "invoice.voided": voided,
     "price.updated": price_changed,
+    "setup_intent.succeeded": set_up,
 }

@@ -39,7 +39,7 @@ NOW = Now()
 Moment = int | Now
 
 
-def _moment(raw: Any, path: str) -> Moment:
+def moment(raw: Any, path: str) -> Moment:
     if raw == "now":
         return NOW
     return integer(raw, path)
@@ -115,7 +115,7 @@ SHARED: dict[str, Kind] = {
         {"payment_method_types": array(one_of("card")), "save_default_payment_method": one_of("off", "on_subscription")}
     ),
     "proration_behavior": PRORATION_BEHAVIOR,
-    "trial_end": _moment,
+    "trial_end": moment,
     "trial_settings": fields(
         {
             "end_behavior": fields(

@@ -11,6 +11,7 @@ from payment_kit.sandbox.billing import (
     moves,
     period_lines,
     periods,
+    renewal,
     test_clocks,
     used_discounts,
 )
@@ -22,6 +23,7 @@ from payment_kit.sandbox.endpoint import EXPAND, RANGE, Endpoint, filters, get
 from payment_kit.sandbox.errors import ApiError, invalid, missing, no_such
 from payment_kit.sandbox.form import one_of
 from payment_kit.sandbox.parts import merged
+from payment_kit.sandbox.payments import setups
 from payment_kit.sandbox.products import discounts
 from payment_kit.sandbox.store import Row
 
@@ -31,9 +33,10 @@ STATUSES = (
 )  # fmt: skip
 
 
-def create(call: Call, params: dict[str, Any]) -> Row:
-    """A new subscription from the parameters of POST /v1/subscriptions, with its first invoice as far as it has one.
+def create(call: Call, params: dict[str, Any], *, collect: bool = True) -> Row:
+    """A new subscription from the parameters of POST /v1/subscriptions, with its first invoice if it has one.
 
+    Without `collect` the first invoice stays a draft for an hour, as Stripe leaves it when a schedule begins one.
     Raises 400 for what cannot be, 402 when the payment behaviour is ``error_if_incomplete`` and the payment fails.
     """
     call = call.part(**params)
@@ -47,7 +50,7 @@ def create(call: Call, params: dict[str, Any]) -> Row:
     for item in reversed(held):  # lists come newest first, and so in the order they were asked for
         call.add(item)
     row = rows.save(call, row, **_discounted(call, row, customer))
-    row = _begin(call, row, customer)
+    row = _with_setup(call, _begin(call, row, customer, collect))
     row = call.change(row, _quiet=None)
     call.emit("customer.subscription.created", row)
     return changes.notice(call, row)
@@ -206,7 +209,7 @@ def _discounted(call: Call, row: Row, customer: Row) -> dict[str, Any]:
     return {"discounts": [discount["id"] for discount in found], **changes.cancellation(call, row, held)}
 
 
-def _begin(call: Call, row: Row, customer: Row) -> Row:
+def _begin(call: Call, row: Row, customer: Row, collect: bool) -> Row:
     """The first invoice and its payment; the status the subscription begins with."""
     held, trial = rows.items_of(call.store, row["id"]), row["status"] == "trialing"
     free = call.params.get("proration_behavior") == "none" and row["billing_cycle_anchor"] > call.now
@@ -214,7 +217,7 @@ def _begin(call: Call, row: Row, customer: Row) -> Row:
     lines += changes.extra_lines(call, row)
     if not lines and not period_lines.waiting(call.store, row):
         return row
-    automatic = row["collection_method"] == "charge_automatically"
+    automatic = collect and row["collection_method"] == "charge_automatically"
     invoice = period_lines.draft(call, row, customer, lines, "subscription_create", auto_advance=not automatic)
     period_lines.debit(call, row, customer, lines)
     row = used_discounts.used_up(call, row, invoice)
@@ -225,6 +228,16 @@ def _begin(call: Call, row: Row, customer: Row) -> Row:
     status = row["status"] if _paid_first(call, invoice) else "incomplete"
     expires = call.now + rows.EXPIRES_SECONDS if status == "incomplete" else None
     return rows.save(call, row, latest_invoice=invoice["id"], status=status, _expires=expires)
+
+
+def _with_setup(call: Call, row: Row) -> Row:
+    """With a setup intent to authenticate by, when nothing is paid at first and there is nothing to pay with later."""
+    invoice = call.store.get("invoice", row["latest_invoice"]) if row["latest_invoice"] else None
+    waits = call.params.get("payment_behavior") == "default_incomplete" or not renewal.can_pay(call, row)
+    if row["collection_method"] != "charge_automatically" or not waits or (invoice and invoice["total"] > 0):
+        return row
+    intent = call.add(setups.new(call, {}, row["customer"], _subscription=row["id"]), "setup_intent.created")
+    return rows.save(call, row, pending_setup_intent=intent["id"])
 
 
 def _paid_first(call: Call, invoice: Row) -> bool:

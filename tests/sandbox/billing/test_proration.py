@@ -34,8 +34,8 @@ def test_what_is_used_and_what_is_left_make_the_whole_but_for_rounding(
 @given(st.integers(0, 10**9), st.integers(1, 10_000_000), st.sampled_from(["usd", "jpy", "kwd"]))
 def test_a_debit_reversed_at_its_own_second_is_credited_whole(amount: int, length: int, currency: str) -> None:
     amount -= amount % (10 if currency == "kwd" else 1)
-    credits = proration.unused([(amount, 100, 100 + length)], 100, currency)
-    assert sum(credit for credit, _ in credits) == amount
+    left = proration.unused([(amount, 100, 100 + length)], 100, currency)
+    assert sum(credit for credit, _ in left) == amount
 
 
 @given(st.integers(0, 10**8), st.integers(2, 10_000_000), st.data())

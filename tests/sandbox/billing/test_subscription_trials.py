@@ -122,3 +122,25 @@ def test_a_pause_of_collection_can_be_lifted(shop: Shop) -> None:
     row = shop.subscribe(shop.price(2000))
     shop.post(f"subscriptions/{row['id']}", pause_collection={"behavior": "void"})
     assert shop.post(f"subscriptions/{row['id']}", pause_collection="")["pause_collection"] is None
+
+
+def test_a_trial_without_a_payment_method_waits_for_a_setup_intent() -> None:
+    shop = Shop(card=None)
+    row = shop.subscribe(shop.price(2000), trial_period_days=10)
+    intent = row["pending_setup_intent"]
+    confirmed = shop.post(
+        f"setup_intents/{intent}/confirm", payment_method="pm_card_visa", return_url="https://shop.test/back"
+    )
+    row = shop.again(row)
+    assert (row["pending_setup_intent"], row["default_payment_method"]) == (None, confirmed["payment_method"])
+    shop.advance(11 * DAY)
+    assert shop.amounts()[1:] == [("subscription_cycle", "paid", 2000)]
+
+
+def test_what_pays_the_first_invoice_can_be_kept_for_the_next() -> None:
+    shop = Shop(card=None)
+    settings = {"save_default_payment_method": "on_subscription"}
+    row = shop.subscribe(shop.price(2000), payment_behavior="default_incomplete", payment_settings=settings)
+    method = shop.post("payment_methods/pm_card_visa/attach", customer=shop.customer)["id"]
+    shop.post(f"invoices/{row['latest_invoice']}/pay", payment_method=method)
+    assert shop.again(row)["default_payment_method"] == method

@@ -8,10 +8,10 @@ import stripe
 from payment_kit.sandbox import SandboxError, SandboxThread
 
 pytest_plugins = ["pytester"]
-PLUGIN = ("-p", "payment_kit.sandbox.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:asyncio")
+PLUGIN = ("-p", "payment_kit.sandbox.pytest_plugin", "-p", "no:cacheprovider", "-W", "error", "--strict-markers")
 
 STORY = """
-import pytest, stripe
+import pathlib, pytest, stripe
 
 def test_a_payment_is_told_with_bytes_the_sdk_verifies(stripe_sandbox):
     client = stripe_sandbox.client
@@ -40,6 +40,8 @@ def test_the_clock_moves_by_months(stripe_sandbox):
     assert stripe_sandbox.clock.advance(days=100, hours=1) == 1_800_000_000 + 100 * 86_400 + 3600
 
 def test_a_snapshot_comes_back(stripe_sandbox):
+    made = stripe_sandbox.client.v1.products.create({"name": "Tea"}, {"idempotency_key": "k"})
+    pathlib.Path("made.txt").write_text(made.id)
     stripe_sandbox.snapshot()
     stripe_sandbox.trigger("customer.created")
     stripe_sandbox.restore()
@@ -55,31 +57,18 @@ def test_the_url_serves_any_language(stripe_sandbox_url, stripe_sandbox):
 """
 
 
-def test_the_fixtures_carry_a_story_and_keep_tests_apart_on_two_workers(pytester: pytest.Pytester) -> None:
+def test_the_fixtures_carry_a_story_the_same_way_on_two_workers_and_on_a_sandbox_that_runs(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(STORY)
-    pytester.runpytest_subprocess(*PLUGIN, "-n", "2", "-W", "error", "--strict-markers").assert_outcomes(passed=11)
-
-
-def test_the_same_test_has_the_same_ids_in_every_run(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("""
-        def test_ids(stripe_sandbox):
-            print("made", stripe_sandbox.client.v1.products.create({"name": "Tea"}, {"idempotency_key": "k"}).id)
-    """)
-    made = [
-        [line for line in pytester.runpytest_inprocess(*PLUGIN, "-s").outlines if "made prod_" in line]
-        for _ in range(2)
-    ]
-    assert made[0] == made[1] != []
-
-
-def test_a_sandbox_that_already_runs_is_used_and_left_clean(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("""
-        def test_one(stripe_sandbox):
-            stripe_sandbox.client.v1.products.create({"name": "Tea"})
-    """)
+    made = pytester.path / "made.txt"
+    pytester.runpytest_subprocess(*PLUGIN, "-p", "xdist", "-n", "2").assert_outcomes(passed=11)
+    first = made.read_text()
     with SandboxThread() as running:
-        pytester.runpytest_inprocess(*PLUGIN, "--stripe-sandbox-url", running.url).assert_outcomes(passed=1)
-        assert running.read("stats")["objects"]["product"] == 0
+        pytester.runpytest_subprocess(*PLUGIN, "--stripe-sandbox-url", running.url).assert_outcomes(passed=11)
+        assert running.read("stats")["objects"]["customer"] == 0
+    assert made.read_text() == first, "a test has the same ids in every run"
 
 
 class InUnittest(unittest.TestCase):

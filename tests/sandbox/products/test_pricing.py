@@ -89,3 +89,14 @@ def test_another_currency_has_its_own_amount_and_an_unknown_one_none() -> None:
 def test_what_the_payer_chooses_has_no_amount_yet() -> None:
     with pytest.raises(ApiError, match="custom_unit_amount"):
         pricing.amount(price(), 1)
+
+
+@pytest.mark.parametrize("mode", ["graduated", "volume"])
+def test_a_tiers_flat_fee_is_due_from_its_first_unit_on_and_the_first_tiers_always(mode: str) -> None:
+    tiers = [
+        {"up_to": 5, "unit_amount_decimal": "0", "flat_amount_decimal": "1000"},
+        {"up_to": None, "unit_amount_decimal": "0", "flat_amount_decimal": "200"},
+    ]
+    both = 1200 if mode == "graduated" else 200
+    found = [pricing.amount(price(_tiers=tiers, tiers_mode=mode), quantity) for quantity in (0, 1, 5, 6)]
+    assert found == [1000, 1000, 1000, both]

@@ -64,6 +64,7 @@ class Visit:
     def enter(self, key: Key) -> None:
         """Now it is known whose request this is."""
         self.key, self.store, self.account = key, key.world.store, key.world.account_id
+        self.request_id = key.world.next_request_id()
         self.version = self.store.meta.get("api_version", versions.NEWEST)
 
 
@@ -85,7 +86,7 @@ class Door:
         try:
             status, body, extra = await self._answered(scope, receive, visit)
         except ApiError as error:
-            status, body, extra = error.status, rendered(error, visit.account, request_id), {}
+            status, body, extra = error.status, rendered(error, visit.account, visit.request_id), {}
         except Dropped:
             self._seen(visit, 0)
             await _drop(scope)
@@ -100,7 +101,7 @@ class Door:
                 await asyncio.sleep(fault.seconds)
         # another site's script may use the API, as it may Stripe's, but not read what the control API knows
         cors = {} if visit.path.startswith("/_sandbox") else _CORS
-        extra = {"content-type": "application/json", **cors, "request-id": request_id, **extra}
+        extra = {"content-type": "application/json", **cors, "request-id": visit.request_id, **extra}
         extra |= {"date": _date(self._now(visit)), "stripe-version": visit.version, "content-length": str(len(body))}
         encoded = [(name.encode(), value.encode("latin-1")) for name, value in extra.items()]
         await send({"type": "http.response.start", "status": status, "headers": encoded})

@@ -142,8 +142,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "Money",
         "Fees are the account's own.",
-        "2.9 % and a fixed amount per currency for cards, 0.8 % for bank debits, 15.00 for a dispute, 1 % for an instant "
-        "payout.",
+        "2.9 % and a fixed amount per currency for cards, 0.8 % for bank debits, 15.00 for a dispute, 1 % for "
+        "an instant payout.",
         "Compute with `balance_transaction.fee`, never with a rate.",
     ),
     Difference(

@@ -40,6 +40,7 @@ class World:
         self.seen = Seen()
         self.in_use: set[tuple[str, str]] = set()
         self.used = 0
+        self._request_ids = self._fresh_request_ids()
 
     @property
     def account_id(self) -> str:
@@ -50,6 +51,16 @@ class World:
     def stem(self) -> str:
         """What the restricted keys of this world begin with, after ``rk_test_``."""
         return f"{self.name}_" if self.name else "sandbox"
+
+    def next_request_id(self) -> str:
+        """``req_…``: the same for the same requests on a fresh or reset world, new ones after a restart."""
+        return next(self._request_ids)
+
+    def _fresh_request_ids(self) -> Iterator[str]:
+        store = self.store
+        so_far = store.meta["requests"], len(store.tables["event"].order), len(store.idempotency)
+        numbers = count(1)
+        return (ids.derive("request", store.meta["account_seed"], *so_far, number) for number in numbers)
 
     def account(self, id_: str, key: Key) -> Store:
         """The store of the account a ``Stripe-Account`` header names; raises `ApiError` 403 for a stranger's."""
@@ -72,6 +83,7 @@ class World:
         self.delivery.reset()
         self.faults = Faults(self.store)
         self.seen.clear()
+        self._request_ids = self._fresh_request_ids()
 
 
 class Worlds:

@@ -1,0 +1,246 @@
+"""Whatever is done, in whatever order, with however much time between: the books balance, and a replay is the same.
+
+The history goes across all parts at once: one-off payments, subscriptions on the account's time and on test clocks,
+refunds, disputes, payouts that fail. What Stripe refuses is left at that; a 500 never is.
+"""
+
+from collections import Counter
+from typing import Any
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from payment_kit.sandbox import Sandbox
+from payment_kit.sandbox.kinds import KINDS
+from tests.sandbox import memory
+from tests.sandbox.billing import books
+from tests.sandbox.billing.till import flat
+
+DAY = 86_400
+# smallest step of a price in minor units: gbp has no balance of its own, kwd moves in tens
+STEPS = {"usd": 1, "jpy": 1, "kwd": 10, "gbp": 1}
+CARDS = (
+    "visa", "bypassPending", "chargeDeclined", "chargeCustomerFail", "createDispute", "createDisputeInquiry",
+    "refundFail", "pendingRefund", "authenticationRequired",
+)  # fmt: skip
+_AT = st.integers(0, 7)
+_CURRENCY = st.sampled_from(sorted(STEPS))
+_AMOUNT = st.integers(60, 5000)
+_DAYS = st.integers(1, 40)
+_BEHAVIOUR = st.sampled_from(["create_prorations", "always_invoice", "none"])
+# the two things everything hangs on are offered more than once
+_PAY = st.tuples(st.just("pay"), _CURRENCY, _AMOUNT, st.sampled_from(CARDS), st.booleans())
+_SUBSCRIBE = st.tuples(st.just("subscribe"), _CURRENCY, _AMOUNT, st.sampled_from(CARDS[:4]), st.integers(0, 20), _AT)
+_WAIT = st.tuples(st.just("wait"), _DAYS)
+HISTORY = st.lists(
+    st.one_of(
+        _PAY,
+        _SUBSCRIBE,
+        _WAIT,
+        _PAY,
+        _SUBSCRIBE,
+        _WAIT,
+        st.tuples(st.just("capture"), _AT, _AMOUNT),
+        st.tuples(st.just("refund"), _AT, _AMOUNT),
+        st.tuples(st.just("answer"), _AT, st.sampled_from(["winning_evidence", "losing_evidence", "nothing"])),
+        st.tuples(st.just("change"), _AT, st.integers(1, 4), _BEHAVIOUR),
+        st.tuples(st.just("cancel"), _AT, st.booleans()),
+        st.tuples(st.just("charge"), _AT, st.integers(-900, 900)),
+        st.tuples(st.just("card"), _AT, st.sampled_from(CARDS[:4])),
+        st.tuples(st.just("advance"), _AT, _DAYS),
+        st.tuples(st.just("payout"), _CURRENCY, _AMOUNT),
+        st.tuples(st.just("fail_payout"), _CURRENCY),
+    ),
+    max_size=22,
+)
+
+
+class Business:
+    """One account to which anything may happen."""
+
+    def __init__(self) -> None:
+        self.sandbox = Sandbox()
+        self.payments: list[str] = []
+        self.customers: list[tuple[str, str]] = []
+        self.subscriptions: list[str] = []
+        self.clocks: list[str] = []
+
+    def ask(self, path: str, method: str = "POST", **data: Any) -> dict[str, Any]:
+        """Any answer but a failure of the sandbox."""
+        status, body = memory.ask(self.sandbox, method, path if path[0] == "/" else f"/v1/{path}", flat(data))
+        assert status < 500, body
+        return dict(body)
+
+    def pay(self, currency: str, units: int, card: str, manual: bool) -> None:
+        """A payment at once, or held for capture."""
+        made = self.ask(
+            "payment_intents",
+            amount=units * STEPS[currency],
+            currency=currency,
+            payment_method=f"pm_card_{card}",
+            capture_method="manual" if manual else "automatic",
+            allowed_payment_method_types=["card"],
+            confirm=True,
+        )
+        made = made.get("error", {}).get("payment_intent", made)
+        self.payments += [made["id"]] if "id" in made else []
+
+    def capture(self, at: int, units: int) -> None:
+        """A part of what is held."""
+        if self.payments:
+            self.ask(f"payment_intents/{_of(self.payments, at)}/capture", amount_to_capture=units)
+
+    def refund(self, at: int, units: int) -> None:
+        """A part, perhaps more than there is."""
+        if self.payments:
+            self.ask("refunds", payment_intent=_of(self.payments, at), amount=units * 10)
+
+    def answer(self, at: int, evidence: str) -> None:
+        """Evidence for a dispute."""
+        disputes = list(self.sandbox.store.rows("dispute"))
+        if disputes:
+            path = f"disputes/{_of(disputes, at)['id']}"
+            self.ask(path, evidence={"uncategorized_text": evidence}, submit=True)
+
+    def subscribe(self, currency: str, units: int, card: str, trial: int, clock: int) -> None:
+        """A customer with a monthly price; every other one lives by a test clock."""
+        on_clock: dict[str, Any] = {}
+        if clock % 2:
+            made = self.ask("test_helpers/test_clocks", frozen_time=self.sandbox.now)["id"]
+            self.clocks.append(made)
+            on_clock = {"test_clock": made}
+        customer = self.ask("customers", **on_clock)["id"]
+        self.customers.append((customer, currency))
+        self.card(len(self.customers) - 1, card)
+        price = self.ask(
+            "prices",
+            currency=currency,
+            unit_amount=units * STEPS[currency],
+            recurring={"interval": "month"},
+            product_data={"name": "Tea"},
+        )["id"]
+        more: dict[str, Any] = {"trial_period_days": trial} if trial else {}
+        subscription = self.ask("subscriptions", customer=customer, items=[{"price": price}], **more)
+        self.subscriptions += [subscription["id"]] if "id" in subscription else []
+
+    def change(self, at: int, quantity: int, behaviour: str) -> None:
+        """Another quantity within the period."""
+        if self.subscriptions:
+            path = f"subscriptions/{_of(self.subscriptions, at)}"
+            held = self.ask(path, "GET")["items"]["data"]
+            items = [{"id": held[0]["id"], "quantity": quantity}]
+            self.ask(path, items=items, proration_behavior=behaviour)
+
+    def cancel(self, at: int, now: bool) -> None:
+        """A subscription ends, at once or with its period."""
+        if self.subscriptions:
+            path = f"subscriptions/{_of(self.subscriptions, at)}"
+            self.ask(path, "DELETE") if now else self.ask(path, cancel_at_period_end=True)
+
+    def charge(self, at: int, units: int) -> None:
+        """Something extra on the next invoice, or something off it."""
+        if self.customers:
+            customer, currency = _of(self.customers, at)
+            self.ask("invoiceitems", customer=customer, currency=currency, amount=units * STEPS[currency])
+
+    def card(self, at: int, card: str) -> None:
+        """Another card for a customer, if the bank lets it be saved."""
+        if self.customers:
+            customer, _ = _of(self.customers, at)
+            method = self.ask(f"payment_methods/pm_card_{card}/attach", customer=customer)
+            if "id" in method:
+                self.ask(f"customers/{customer}", invoice_settings={"default_payment_method": method["id"]})
+
+    def wait(self, days: int) -> None:
+        """The account's time goes on."""
+        self.sandbox.advance_to(self.sandbox.now + days * DAY)
+
+    def advance(self, at: int, days: int) -> None:
+        """A test clock's time goes on."""
+        if self.clocks:
+            path = f"test_helpers/test_clocks/{_of(self.clocks, at)}"
+            self.ask(f"{path}/advance", frozen_time=self.ask(path, "GET")["frozen_time"] + days * DAY)
+
+    def payout(self, currency: str, units: int) -> None:
+        """A payout by hand, as far as there is something."""
+        self.ask("payouts", currency=currency, amount=units * STEPS[currency])
+
+    def fail_payout(self, currency: str) -> None:
+        """The bank will send the next payout back."""
+        self.sandbox.store.set_meta(fail_next={**self.sandbox.store.meta["fail_next"], currency: "account_closed"})
+
+    def balance_disagreements(self) -> list[str]:
+        """Where the balance is not the sum of its transactions."""
+        balance = self.ask("balance", "GET")
+        moved = memory.pages(self.sandbox, "/v1/balance_transactions")
+        found = [f"{row['id']}: net" for row in moved if row["net"] != row["amount"] - row["fee"]]
+        for part in ("available", "pending"):
+            stands = {one["currency"]: one["amount"] for one in balance[part]}
+            sums = Counter[str]()
+            for row in moved:
+                sums[row["currency"]] += row["net"] * (row["status"] == part)
+            found += [
+                f"{part} {code}: {stands.get(code, 0)}, not {sums[code]}"
+                for code in sorted(stands.keys() | sums.keys())
+                if stands.get(code, 0) != sums[code]
+            ]
+        return found
+
+    def payout_disagreements(self) -> list[str]:
+        """Where an automatic payout is not the sum of what it lists, or something is listed twice."""
+        found, listed = [], Counter[str]()
+        for payout in memory.pages(self.sandbox, "/v1/payouts"):
+            if not payout["automatic"] or payout["reconciliation_status"] != "completed":
+                continue
+            items = memory.pages(self.sandbox, "/v1/balance_transactions", {"payout": payout["id"]})
+            listed.update(item["id"] for item in items)
+            others = sum(item["net"] for item in items if item["id"] != payout["balance_transaction"])
+            if others != payout["amount"]:
+                found.append(f"{payout['id']}: {payout['amount']}, not {others}")
+        return found + [f"{id_}: in {times} payouts" for id_, times in listed.items() if times > 1]
+
+    def charge_disagreements(self) -> list[str]:
+        """Where more went back than was taken, or other than the refunds say."""
+        found = []
+        for charge in self.sandbox.store.rows("charge"):
+            refunds = self.sandbox.store.tables["refund"].having("charge", charge["id"])
+            back = sum(row["amount"] for row in refunds if row["status"] in ("succeeded", "pending", "requires_action"))
+            # letting an authorization go shows as its refund
+            taken = charge["amount_captured"] if charge["captured"] else charge["amount"]
+            if not back == charge["amount_refunded"] <= taken <= charge["amount"]:
+                found.append(f"{charge['id']}: {back}, {charge['amount_refunded']} of {charge['amount_captured']}")
+        return found
+
+    def everything(self) -> bytes:
+        """All it holds, as bytes."""
+        return orjson.dumps({kind: list(self.sandbox.store.rows(kind)) for kind in KINDS})
+
+
+def _of(found: list[Any], at: int) -> Any:
+    return found[at % len(found)]
+
+
+def _played(history: list[tuple[Any, ...]]) -> Business:
+    business = Business()
+    for name, *values in history:
+        getattr(business, name)(*values)
+    return business
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(HISTORY)
+def test_the_books_balance(history: list[tuple[Any, ...]]) -> None:
+    business = Business()
+    for name, *values in [*history, ("wait", 1), ("wait", 30)]:
+        getattr(business, name)(*values)
+        assert business.balance_disagreements() == []
+    assert business.payout_disagreements() == []
+    assert business.charge_disagreements() == []
+    assert books.disagreements(business.sandbox.store) == []
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(HISTORY)
+def test_the_same_story_gives_the_same_bytes(history: list[tuple[Any, ...]]) -> None:
+    assert _played(history).everything() == _played(history).everything()

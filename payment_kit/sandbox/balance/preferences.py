@@ -86,13 +86,13 @@ def _update(call: Call) -> Row:
 
 
 def _schedule(before: Row, given: dict[str, Any]) -> Row:
-    after = {**before, **given}
+    after = {**before, **{name: value for name, value in given.items() if value is not None}}
     interval = after["interval"]
     schedule: Row = {"interval": interval}
     days = {"weekly": "weekly_payout_days", "monthly": "monthly_payout_days"}.get(interval)
     if days is not None:
         param = f"payments[payouts][schedule][{days}]"
-        if not after.get(days):
+        if not after.get(days) or None in after[days]:
             raise invalid(param, f"You must give {days} when the interval is {interval}.", "parameter_missing")
         if interval == "monthly" and not all(1 <= day <= 31 for day in after[days]):
             raise invalid(param, "Invalid day of the month: must be 1 to 31.")

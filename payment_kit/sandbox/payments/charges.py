@@ -253,7 +253,8 @@ def update_charge(call: Call) -> Row:
         raise ApiError(400, f"Charge {row['id']} already has a customer.", param="customer")
     call.referenced("customer", "customer")
     if "fraud_details" in params:
-        changes["fraud_details"] = {**row["fraud_details"], **(params["fraud_details"] or {})}
+        details = {**row["fraud_details"], **(params["fraud_details"] or {})}
+        changes["fraud_details"] = {name: value for name, value in details.items() if value is not None}
     if "shipping" in params:
         changes["shipping"] = shipping(params["shipping"])
     return call.change(row, "charge.updated", **changes, metadata=merged(row, params))

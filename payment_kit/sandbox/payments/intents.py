@@ -169,11 +169,12 @@ def _typed(params: dict[str, Any], currency: str) -> dict[str, Any]:
     }
 
 
-def _retyped(call: Call, currency: str) -> dict[str, Any]:
-    """What it changes on an existing intent."""
-    if not call.params.get("allowed_payment_method_types"):
-        return {}
-    return {**_typed(call.params, currency), "automatic_payment_methods": None}
+def _retyped(call: Call, row: Row) -> dict[str, Any]:
+    """What it, or another currency, changes on an existing intent."""
+    currency = str(call.params.get("currency", row["currency"]))
+    if call.params.get("allowed_payment_method_types"):
+        return {**_typed(call.params, currency), "automatic_payment_methods": None}
+    return {} if currency == row["currency"] else _typed(row, currency)
 
 
 def _options(given: dict[str, Any] | None, before: Row | None = None) -> Row:
@@ -189,7 +190,7 @@ def update_payment_intent(call: Call) -> Row:
         raise _unexpected(row, f"This PaymentIntent could not be updated because it has a status of {row['status']}.")
     plain = given - _APART
     changes: dict[str, Any] = {name: params[name] for name in plain}
-    changes |= {**_retyped(call, str(params.get("currency", row["currency"]))), "metadata": merged(row, params)}
+    changes |= {**_retyped(call, row), "metadata": merged(row, params)}
     if "payment_method_options" in params:
         changes["payment_method_options"] = _options(params["payment_method_options"], row["payment_method_options"])
     if "shipping" in params:
@@ -201,6 +202,8 @@ def update_payment_intent(call: Call) -> Row:
     if method is not None:
         methods.check_type(method, changed["payment_method_types"], "PaymentIntent")
         changes |= {"payment_method": method["id"], "status": "requires_confirmation", "next_action": None}
+    elif "payment_method" in params:
+        changes |= {"status": "requires_payment_method", "next_action": None}
     return call.change(row, **changes)
 
 
@@ -211,7 +214,7 @@ def confirm_payment_intent(call: Call) -> Row:
     params = call.params
     method = methods.given(call, row["customer"], "PaymentIntent")
     changes: dict[str, Any] = {name: params[name] for name in ("receipt_email", "setup_future_usage") if name in params}
-    changes |= _retyped(call, row["currency"])
+    changes |= _retyped(call, row)
     if "payment_method_options" in params:
         changes["payment_method_options"] = _options(params["payment_method_options"], row["payment_method_options"])
     if "shipping" in params:

@@ -103,6 +103,8 @@ def update_setup_intent(call: Call) -> Row:
     if method is not None:
         methods.check_type(method, {**row, **changes}["payment_method_types"], "SetupIntent")
         changes |= {"payment_method": method["id"], "status": "requires_confirmation", "next_action": None}
+    elif "payment_method" in params:
+        changes |= {"payment_method": None, "status": "requires_payment_method", "next_action": None}
     return call.change(row, **changes)
 
 

@@ -136,6 +136,7 @@ def test_automatic_payouts_follow_the_accounts_schedule(schedule: dict[str, str]
     "senseless",
     [
         {"payments[payouts][schedule][interval]": "weekly"},
+        {"payments[payouts][schedule][interval]": "weekly", "payments[payouts][schedule][weekly_payout_days][]": ""},
         {
             "payments[payouts][schedule][interval]": "monthly",
             "payments[payouts][schedule][monthly_payout_days][]": "32",

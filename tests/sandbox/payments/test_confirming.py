@@ -128,3 +128,13 @@ def test_money_of_a_customer_on_a_test_clock_is_available_by_the_accounts_time()
     assert intent["created"] == later
     (money,) = sandbox.store.rows("balance_transaction")
     assert (money["created"], money["available_on"]) == (sandbox.now, sandbox.now + 2 * DAY)
+
+
+def test_unsetting_the_method_asks_for_another_one_and_another_currency_changes_what_may_pay() -> None:
+    sandbox = Sandbox()
+    intent = post(sandbox, "payment_intents", amount="1000", currency="usd", payment_method="pm_card_visa")
+    assert intent["payment_method_types"] == ["card", "us_bank_account"]
+    path = f"payment_intents/{intent['id']}"
+    assert post(sandbox, path, payment_method="")["status"] == "requires_payment_method"
+    assert post(sandbox, path, currency="eur")["payment_method_types"] == ["card", "sepa_debit"]
+    assert post(sandbox, path, currency="jpy")["payment_method_types"] == ["card"]

@@ -8,7 +8,7 @@ twice, reordered ones late in the order, spoilt signatures are spoilt.
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
 from payment_kit.sandbox import ids, signing
@@ -59,11 +59,11 @@ async def wait(
 ) -> list[dict[str, Any]]:
     """`collected`, as soon as there is one; an empty list when none came in time."""
     end = time.monotonic() + seconds
-    seen = -1
+    seen = None
     while True:
-        total = sum(len(each.tables["event"].rows) for each in store.everywhere())
-        if total != seen:
-            seen = total
+        newest = [latest(each) for each in store.everywhere()]
+        if newest != seen:
+            seen = newest
             found = collected(store, plan, wanted, skip=skip, limit=limit)
             if found:
                 return found
@@ -76,11 +76,21 @@ def clear(store: Store) -> int:
     """Begin anew: what has happened so far is no longer collected. Returns how many events that are."""
     gone = 0
     for each in store.everywhere():
-        total = len(each.tables["event"].rows)
-        gone += total - each.meta.get("collected_from", 0)
-        each.set_meta(collected_from=total)
+        gone += len(since(each, each.meta.get("collected_after")))
+        each.set_meta(collected_after=latest(each))
     store.commit()
     return gone
+
+
+def latest(store: Store) -> str | None:
+    """The id of the event that came last, None before there is one."""
+    return next(reversed(store.tables["event"].rows), None)
+
+
+def since(store: Store, id_: str | None) -> list[Row]:
+    """The events that came after one, in the order of arrival; all that are kept when that one is no longer."""
+    found = list(takewhile(lambda event: event["id"] != id_, reversed(store.tables["event"].rows.values())))
+    return found[::-1]
 
 
 def _copies(store: Store, plan: Plan, wanted: Wanted) -> Iterator[_Copy]:
@@ -107,7 +117,7 @@ def _events(store: Store, wanted: Wanted) -> Iterator[Row]:
     connect = wanted.endpoint is not None and wanted.endpoint.get("_connect")
     for each in store.everywhere():
         if wanted.endpoint is None or (each is not store) == bool(connect):
-            yield from islice(each.rows("event"), each.meta.get("collected_from", 0), None)
+            yield from since(each, each.meta.get("collected_after"))
 
 
 def _hit(plan: Plan, fault: str, name: str) -> bool:

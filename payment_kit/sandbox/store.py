@@ -122,6 +122,8 @@ class Store:
         state = journal.replay()
         for record in state:
             self.redo(record)
+        for each in self.everywhere():
+            each.forget_events()
         if journal.existed:
             journal.compact(self.snapshot())
         else:
@@ -279,7 +281,7 @@ class Store:
     def forget_events(self) -> None:
         """Drop the events Stripe would no longer list, where the settings ask for it; what is still owed stays."""
         if self.meta.get("forgets_events"):
-            owed = {key.partition("|")[0] for key in self.waiting}
+            owed = {key.partition("|")[0] for key in (self.platform or self).waiting}
             self.tables["event"].forget(self.now - EVENTS_WINDOW_SECONDS, owed)
 
     def balance(self, currency: str) -> dict[str, int]:

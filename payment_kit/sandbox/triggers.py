@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from payment_kit.sandbox import clock, form, happenings, registry
+from payment_kit.sandbox import clock, collector, form, happenings, registry
 from payment_kit.sandbox.call import Call, public, unit
 from payment_kit.sandbox.delivery import Delivery
 from payment_kit.sandbox.errors import ApiError
@@ -116,12 +116,11 @@ def run(store: Store, delivery: Delivery, type_: str) -> dict[str, Any]:
     if type_ not in RECIPES:
         message = f"Invalid event: there is no recipe for {type_[:100]}; there are: {', '.join(RECIPES)}."
         raise ApiError(400, message, param="event", stored=False)
-    table = store.tables["event"].rows
-    before = len(table)
+    before = collector.latest(store)
     names: dict[str, Row] = {}
     for line in RECIPES[type_]:
         _follow(store, delivery, line, names)
-    made = list(table.values())[before:]
+    made = collector.since(store, before)
     found = [event for event in made if event["type"] == type_]
     if not found:
         raise ApiError(500, f"The recipe of {type_} did not make such an event.", kind="api_error", stored=False)

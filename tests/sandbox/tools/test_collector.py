@@ -96,3 +96,16 @@ async def test_unknown_fields_and_endpoints_are_refused_by_name() -> None:
     assert "we_1" in await desk.refused("webhooks/wait", endpoint="we_1")
     assert "2099" in await desk.refused("webhooks/wait", api_version="2099-01-01")
     assert "timeout_seconds" in await desk.refused("webhooks/wait", timeout_seconds=1e9)
+
+
+async def test_collecting_goes_on_when_old_events_are_forgotten() -> None:
+    desk = Desk()
+    desk.sandbox.store.set_meta(forgets_events=True)
+    await desk.post("products", name="Tea")
+    await desk.order("webhooks/clear")
+    await desk.post("products", name="Air")
+    for _ in range(2):
+        await desk.order("clock", advance_seconds=31 * 86_400)
+    await desk.post("products", name="Ink")
+    assert [one["type"] for one in await desk.read("webhooks")] == ["product.created"]
+    assert (await desk.order("trigger", event="charge.expired"))["event"]["type"] == "charge.expired"

@@ -133,3 +133,17 @@ def test_the_stored_state_wins_over_the_arguments(tmp_path: Path) -> None:
     second = Sandbox(seed=5, now=1, state_dir=tmp_path)
     assert (second.api_key, second.now) == (key, now)
     second.close()
+
+
+def test_events_that_were_forgotten_do_not_come_back_with_a_restart(tmp_path: Path) -> None:
+    from tests.sandbox import memory
+
+    first = Sandbox(state_dir=tmp_path)
+    first.store.set_meta(forgets_events=True)
+    memory.ask(first, "POST", "/v1/products", {"name": "Tea"})
+    first.advance_to(first.now + 40 * DAY)
+    assert list(first.store.rows("event")) == []
+    first.close()
+    second = Sandbox(state_dir=tmp_path)
+    assert list(second.store.rows("event")) == []
+    second.close()

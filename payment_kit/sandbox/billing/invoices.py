@@ -51,7 +51,7 @@ def create_invoice(call: Call) -> Row:
         raise ApiError(400, "Nothing to invoice for subscription", code="invoice_no_subscription_line_items")
     id_ = call.new_id("invoice")
     fields = {"collection_method": "charge_automatically", "auto_advance": False, **_changes(call, customer)}
-    _terms({**fields, "due_date": params.get("due_date")}, params)
+    _terms({**fields, "due_date": params.get("due_date")}, params, call.now)
     return drafts.draft(
         call,
         customer,
@@ -77,15 +77,15 @@ def update_invoice(call: Call) -> Row:
         if not params.keys() - {"expand"} <= CHANGEABLE_WHEN_FINAL:
             raise wrong_state("This invoice is no longer editable", "invoice_not_editable")
         return call.change(invoice, "invoice.updated", **changes, **_advance(call, invoice))
-    _terms({**invoice, **changes}, {"days_until_due": invoice["_days_until_due"], **params})
+    _terms({**invoice, **changes}, params, call.now)
     if "discounts" in params:
         found = _discounts(call, customer, invoice["id"], invoice["currency"])
         changes["discounts"] = [discount["id"] for discount in found]
     if "default_tax_rates" in params:
         rates = pricing.tax_rates(call, params["default_tax_rates"], "default_tax_rates")
         changes["default_tax_rates"] = [public(rate) for rate in rates]
-    if "days_until_due" in params:
-        changes["_days_until_due"] = params["days_until_due"]
+    if params.keys() & {"days_until_due", "due_date"}:
+        changes |= {"due_date": params.get("due_date"), "_days_until_due": params.get("days_until_due")}
     if params.keys() & {"auto_advance", "automatically_finalizes_at", "collection_method"}:
         timed = {**invoice, "automatically_finalizes_at": None, **changes}
         changes |= drafts.timetable(timed, call.now)
@@ -109,17 +109,24 @@ def _changes(call: Call, customer: Row) -> dict[str, Any]:
     return changes
 
 
-def _terms(invoice: Row, params: dict[str, Any]) -> None:
-    """Raises 400 when the terms of payment do not fit how the invoice is collected."""
+def _terms(invoice: Row, params: dict[str, Any], now: int) -> None:
+    """Raises 400 when the terms of payment do not fit how the invoice is collected, or lie in the past."""
+    for name in ("automatically_finalizes_at", "due_date"):
+        if params.get(name) is not None and params[name] <= now:
+            raise invalid(name, f"Invalid timestamp: {name} must be in the future.")
+    if (params.get("days_until_due") or 0) < 0:
+        raise invalid("days_until_due", "Invalid non-negative integer", "parameter_invalid_integer")
+    if invoice["collection_method"] is None:
+        raise invalid("collection_method", "You cannot unset 'collection_method'.", "parameter_invalid_empty")
     given = [name for name in ("days_until_due", "due_date") if params.get(name) is not None]
     if invoice["collection_method"] == "charge_automatically":
         if given:
             message = f"You can only set {given[0]} if collection_method is set to 'send_invoice'."
             raise invalid(given[0], message)
-    elif not given and invoice.get("due_date") is None:
+    elif not given and invoice.get("due_date") is None and invoice.get("_days_until_due") is None:
         message = "You must specify `days_until_due` or `due_date` when `collection_method` is `send_invoice`."
         raise invalid("days_until_due", message, "parameter_missing")
-    elif len(given) > 1 and params.keys() >= set(given):
+    elif len(given) > 1:
         raise invalid("due_date", "You may only specify one of these parameters: days_until_due, due_date.")
 
 

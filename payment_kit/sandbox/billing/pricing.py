@@ -7,7 +7,18 @@ from payment_kit.sandbox.balance.settlement import step_of
 from payment_kit.sandbox.billing import totals
 from payment_kit.sandbox.call import Call
 from payment_kit.sandbox.errors import ApiError, invalid, missing
-from payment_kit.sandbox.form import Kind, array, boolean, currency, decimal, fields, integer, metadata, string
+from payment_kit.sandbox.form import (
+    INTEGER_MAX,
+    Kind,
+    array,
+    boolean,
+    currency,
+    decimal,
+    fields,
+    integer,
+    metadata,
+    string,
+)
 from payment_kit.sandbox.params import TAX_BEHAVIOR
 from payment_kit.sandbox.products import discounts, make
 from payment_kit.sandbox.products import pricing as prices
@@ -48,6 +59,13 @@ def cost(call: Call, params: dict[str, Any], default_currency: str, inside: str 
 
     `default_currency` is the currency of an amount without one.
     """
+    found = _cost(call, params, default_currency, inside)
+    if abs(found.amount) > INTEGER_MAX:
+        raise invalid(_path(inside, "amount"), f"This value must be at most {INTEGER_MAX}.", "amount_too_large")
+    return found
+
+
+def _cost(call: Call, params: dict[str, Any], default_currency: str, inside: str) -> Cost:
     ways = [name for name in _WAYS if params.get(name) is not None]
     if not ways:
         raise missing(_path(inside, "amount"))

@@ -58,6 +58,13 @@ def test_pending_items_are_left_alone_unless_included(shop: Till) -> None:
     assert shop.get(f"invoiceitems/{first['id']}")["invoice"] == draft["id"]
 
 
+def test_an_invoice_takes_no_items_of_another_currency(shop: Till) -> None:
+    customer = shop.customer()
+    shop.post("invoiceitems", customer=customer, amount=300, currency="eur")
+    draft = shop.post("invoices", customer=customer, currency="usd", pending_invoice_items_behavior="include")
+    assert draft["lines"]["data"] == []
+
+
 def test_an_automatic_draft_is_finalized_and_charged_an_hour_after_it_was_made(shop: Till) -> None:
     draft = shop.invoice(shop.customer(), 900, auto_advance=True)
     assert draft["automatically_finalizes_at"] == draft["next_payment_attempt"] == shop.sandbox.now + 3600
@@ -167,6 +174,10 @@ def test_a_sent_invoice_has_a_due_date_and_tells_of_it(shop: Till) -> None:
         ({"collection_method": "send_invoice"}, "days_until_due"),
         ({"days_until_due": 3}, "days_until_due"),
         ({"collection_method": "send_invoice", "days_until_due": 3, "due_date": 2_000_000_000}, "due_date"),
+        ({"collection_method": "send_invoice", "days_until_due": -1}, "days_until_due"),
+        ({"collection_method": "send_invoice", "due_date": 1}, "due_date"),
+        ({"collection_method": ""}, "collection_method"),
+        ({"automatically_finalizes_at": 1}, "automatically_finalizes_at"),
         ({"default_payment_method": "pm_other"}, "default_payment_method"),
         ({"default_tax_rates": ["txr_none"]}, "default_tax_rates[0]"),
         ({"discounts": [{"coupon": "none"}]}, "discounts[0][coupon]"),
@@ -206,3 +217,29 @@ def test_a_second_payment_intent_can_pay_a_part(shop: Till) -> None:
     assert (paid["status"], [row["amount_paid"] for row in paid["payments"]["data"]]) == ("paid", [400, 600])
     found = shop.get("invoice_payments", payment={"type": "payment_intent", "payment_intent": part["id"]})
     assert [row["invoice"] for row in found["data"]] == [final["id"]]
+
+
+def test_a_deleted_draft_gives_its_pending_items_back_and_takes_its_own_along(shop: Till) -> None:
+    customer = shop.customer()
+    waiting = shop.post("invoiceitems", customer=customer, amount=300, currency="usd")["id"]
+    draft = shop.invoice(customer, 200, pending_invoice_items_behavior="include")["id"]
+    shop.delete(f"invoices/{draft}")
+    assert [item["id"] for item in shop.get("invoiceitems", customer=customer)["data"]] == [waiting]
+    assert shop.get(f"invoiceitems/{waiting}")["invoice"] is None
+
+
+def test_a_draft_is_finalized_when_it_was_told_to_be(shop: Till) -> None:
+    at = shop.sandbox.now + DAY
+    draft = shop.invoice(shop.customer(), 900, automatically_finalizes_at=at)
+    assert (draft["automatically_finalizes_at"], draft["auto_advance"]) == (at, False)
+    shop.wait(DAY)
+    after = shop.get(f"invoices/{draft['id']}")
+    assert (after["status"], after["status_transitions"]["finalized_at"]) == ("open", at)
+
+
+def test_the_terms_of_a_draft_can_be_changed_for_one_another(shop: Till) -> None:
+    draft = shop.invoice(shop.customer(), 900)["id"]
+    shop.post(f"invoices/{draft}", collection_method="send_invoice", days_until_due=5)
+    assert shop.post(f"invoices/{draft}", due_date=shop.sandbox.now + DAY)["due_date"] == shop.sandbox.now + DAY
+    shop.post(f"invoices/{draft}", days_until_due=2)
+    assert shop.post(f"invoices/{draft}/finalize")["due_date"] == shop.sandbox.now + 2 * DAY

@@ -28,13 +28,16 @@ def update(call: Call, row: Row, params: dict[str, Any]) -> Row:
     """The subscription after the parameters of its update; raises 400, or 402 as the payment behaves."""
     call = call.part(**params)
     _changeable(row, params)
+    if row["status"] in rows.ENDED:
+        details = {**row["cancellation_details"], **(params.get("cancellation_details") or {})}
+        return rows.save(call, row, metadata=merged(row, params), cancellation_details=details)
     customer = call.find("customer", row["customer"], "customer", 400)
     held = rows.items_of(call.store, row["id"])
     moved, plain_items = _moves(call, row, customer, held)
     changes = {**_terms(call, row, customer), **cancellation(call, row, held)}
     for line in extra_lines(call, row):
         _pending(call, customer, line)
-    if not moves.needed(call, moved):
+    if not moves.needed(call, row, moved):
         for before, after in plain_items:
             if before is not None and after is not None:
                 call.change(before, **{name: after[name] for name in _ITEM_PLAIN})

@@ -52,16 +52,17 @@ def after(held: Sequence[Row], moves: Sequence[Move]) -> list[Row]:
     ]
 
 
-def restarts(call: Call, moves: Sequence[Move]) -> bool:
-    """Whether a new cycle begins."""
-    params = call.params
-    asked = params.get("billing_cycle_anchor") == "now" or params.get("trial_end") is not None
-    return asked or any(move.changes_interval for move in moves)
+def restarts(call: Call, row: Row, moves: Sequence[Move]) -> bool:
+    """Whether a new cycle begins; to end a trial that is not running begins none."""
+    until = call.params.get("trial_end")
+    tried = isinstance(until, int) or (until is not None and row["status"] == "trialing")
+    anew = call.params.get("billing_cycle_anchor") == "now"
+    return anew or tried or any(move.changes_interval for move in moves)
 
 
-def needed(call: Call, moves: Sequence[Move]) -> bool:
+def needed(call: Call, row: Row, moves: Sequence[Move]) -> bool:
     """Whether anything of what is billed changes."""
-    return bool(moves) or restarts(call, moves) or call.params.get("proration_behavior") == "always_invoice"
+    return bool(moves) or restarts(call, row, moves) or call.params.get("proration_behavior") == "always_invoice"
 
 
 def make(call: Call, row: Row, customer: Row, moves: Sequence[Move], changes: dict[str, Any]) -> Row:
@@ -73,7 +74,7 @@ def make(call: Call, row: Row, customer: Row, moves: Sequence[Move], changes: di
     behaviour = params.get("proration_behavior") or "create_prorations"
     before = row, rows.items_of(store, row["id"])
     quiet = rows.save(call, row, _quiet=True)
-    restart = restarts(call, moves)
+    restart = restarts(call, row, moves)
     if restart:
         moves = [*moves, *_others(before[1], moves)]
     prorated = behaviour != "none" and row["status"] in _BILLED

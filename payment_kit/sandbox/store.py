@@ -205,12 +205,14 @@ class Store:
         """A delivery is settled; `counts` are the delivery counters now."""
         if key in self.waiting:
             del self.waiting[key]
+            self.meta["counts"] = dict(counts)
             self.journal.write({"settled": key, "counts": counts})
 
     def postpone(self, key: str, attempts: int, at: int | None, counts: dict[str, int]) -> None:
         """A delivery failed and is tried again when the account's clock says `at`; with None it never is."""
         if key in self.waiting:
             self.waiting[key] = (attempts, at)
+            self.meta["counts"] = dict(counts)
             self.journal.write({"later": [key, attempts, at], "counts": counts})
 
     def give_up(self, key: str, counts: dict[str, int]) -> None:

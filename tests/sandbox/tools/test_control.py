@@ -1,5 +1,6 @@
 """The control API: clock, reset, truth, stats; and the server around it."""
 
+import asyncio
 import socket
 from typing import Any
 
@@ -7,7 +8,9 @@ import orjson
 import pytest
 
 from payment_kit.sandbox import Sandbox, SandboxServer, serve_until
+from payment_kit.sandbox.pace import TICK_SECONDS
 from tests.sandbox.wire import ask, control, pay, rows
+from tests.waiting import until
 
 DAY = 86_400
 
@@ -97,3 +100,27 @@ async def test_serve_until_serves_until_it_is_told_to_stop() -> None:
 
     await serve_until(sandbox, "127.0.0.1", 0, stop, urls.append)
     assert urls == [sandbox.url]
+
+
+async def test_the_clock_runs_at_a_speed_until_it_is_told_to_stand_still(sandbox: Sandbox) -> None:
+    start = sandbox.now
+    assert (await control(sandbox, "clock", speed=86_400))["speed"] == 86_400
+    await until(lambda: sandbox.now > start)
+    stopped = await control(sandbox, "clock", speed=0)
+    await asyncio.sleep(2 * TICK_SECONDS)
+    assert sandbox.now == stopped["now"] > start
+    assert (await ask(sandbox, "POST", "/_sandbox/clock", orjson.dumps({"speed": 1e9}))).status == 400
+
+
+async def test_every_operation_is_in_the_help_and_an_unknown_one_points_there(sandbox: Sandbox) -> None:
+    told = orjson.loads((await ask(sandbox, "GET", "/_sandbox/help")).raw)
+    assert {"method", "path", "takes", "gives"} == set(told[0])
+    assert "/_sandbox/snapshots/{id}/restore" in {one["path"] for one in told}
+    answer = await ask(sandbox, "POST", "/_sandbox/nonsense")
+    assert (answer.status, "/_sandbox/help" in answer.body["error"]["message"]) == (404, True)
+
+
+async def test_fields_an_operation_does_not_have_are_refused_by_name(sandbox: Sandbox) -> None:
+    for path in ("clock", "reset", "snapshots", "trigger", "payments/fail_next", "payouts/fail_next", "delivery"):
+        answer = await ask(sandbox, "POST", f"/_sandbox/{path}", orjson.dumps({"nonsense": 1}))
+        assert (answer.status, "nonsense" in answer.body["error"]["message"]) == (400, True), path

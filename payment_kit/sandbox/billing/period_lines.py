@@ -72,6 +72,8 @@ def net(store: Store, row: Row, customer: Row, amounts: Mapping[str, int]) -> di
     """What discounts leave of the amounts (by item id), as an invoice of just these lines would compute it."""
     table = store.tables["subscription_item"].rows
     reduced = discounts_of(store, row, customer)
+    if not reduced and not any(table[id_]["discounts"] for id_ in amounts):
+        return dict(amounts)
     priced = []
     for id_, amount in amounts.items():
         product = price_of(store, table[id_])["product"]

@@ -6,9 +6,11 @@ from the end before, so January 31 is followed by February 28 and March 31.
 
 from calendar import monthrange
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 SECONDS = {"day": 86_400, "week": 7 * 86_400}
+REMEMBERED_MAX = 8192
 _MONTHS = {"month": 1, "year": 12}
 
 
@@ -54,6 +56,7 @@ class Cycle(NamedTuple):
         return months // (_MONTHS[self.interval] * self.every)
 
 
+@lru_cache(maxsize=REMEMBERED_MAX)
 def months_after(at: int, months: int, day: int | None = None) -> int:
     """The same time of day `months` later, on `day` (its own by default) or the last day of a shorter month."""
     moment = datetime.fromtimestamp(at, UTC)

@@ -17,11 +17,12 @@ STEPS_MAX = 10_000
 
 def fall_due(call: Call, row: Row) -> None:
     """See to what a subscription has due, one thing after the other, earliest first."""
-    for _ in range(STEPS_MAX):
+    for step in range(STEPS_MAX):
         dues = rows.due_times(row, rows.items_of(call.store, row["id"]))
         name = min(dues, key=lambda each: dues[each], default=None)
         if name is None or dues[name] > call.now:
-            rows.save(call, row)
+            if step == 0:
+                rows.save(call, row)
             return
         row = _DONE[name](call, row)
     raise RuntimeError(f"the subscription {row['id']} never comes to rest")

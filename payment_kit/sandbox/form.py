@@ -185,7 +185,13 @@ class Array:
             return []
         if not isinstance(raw, dict) or not all(_POSITION.fullmatch(name) for name in raw):
             raise invalid(path, "Invalid array")
-        return [self.of(raw[name], f"{path}[{name}]") for name in sorted(raw, key=int)]
+        return [self._whole(self.of(raw[name], f"{path}[{name}]"), f"{path}[{name}]") for name in sorted(raw, key=int)]
+
+    def _whole(self, value: Any, path: str) -> Any:
+        """One value of the list, which cannot be unset: "" only empties the list as a whole."""
+        if value is None:
+            raise invalid(path, f"You passed an empty string for '{path}'.", "parameter_invalid_empty")
+        return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,3 +156,19 @@ def test_a_coupon_for_a_product_leaves_other_lines_alone(shop: Till) -> None:
     draft = shop.invoice(customer, 600, discounts=[{"coupon": "tea"}])["id"]
     shop.post("invoiceitems", customer=customer, invoice=draft, pricing={"price": price})
     assert shop.get(f"invoices/{draft}")["total"] == 600 + 500
+
+
+def test_the_tax_of_a_line_can_be_changed(shop: Till) -> None:
+    rate = shop.post("tax_rates", display_name="VAT", percentage="10", inclusive=False)["id"]
+    draft = shop.invoice(shop.customer(), 700)
+    line = f"invoices/{draft['id']}/lines/{draft['lines']['data'][0]['id']}"
+    assert [tax["amount"] for tax in shop.post(line, tax_rates=[rate])["taxes"]] == [70]
+    assert shop.get(f"invoices/{draft['id']}")["total"] == 770
+    (item,) = shop.get("invoiceitems", invoice=draft["id"])["data"]
+    assert [one["id"] for one in item["tax_rates"]] == [rate]
+    assert shop.post(line, tax_rates="")["taxes"] == []
+
+
+def test_a_line_cannot_be_an_empty_string(shop: Till) -> None:
+    draft = shop.invoice(shop.customer())["id"]
+    assert shop.refused(f"invoices/{draft}/add_lines", lines=[""])["param"] == "lines[0]"

@@ -99,3 +99,16 @@ async def test_unknown_names_files_without_a_folder_and_too_many_are_refused() -
         await desk.order("snapshots", name=f"s{number}")
     assert str(SNAPSHOTS_MAX) in await desk.refused("snapshots", name="one-more")
     await desk.order("snapshots", name="s0")
+
+
+async def test_a_deleted_object_keeps_its_place_among_the_others() -> None:
+    desk = Desk()
+    gone = await desk.post("products", name="Tea")
+    await desk.client.delete(f"/v1/products/{gone['id']}")
+    for _ in range(2):
+        await desk.order("clock", advance_seconds=DAY)
+        await desk.post("products", name="Air")
+    order = list(desk.sandbox.store.tables["product"].order)
+    await desk.order("snapshots")
+    await desk.order("snapshots/default/restore")
+    assert desk.sandbox.store.tables["product"].order == order

@@ -122,6 +122,13 @@ def test_a_plan_is_the_same_for_the_same_seed_and_another_for_another() -> None:
     assert counts[500] > 0
 
 
+def test_each_try_of_a_key_meets_dice_of_its_own() -> None:
+    sandbox = Sandbox()
+    control(sandbox, "faults", {"error_before": 0.5})
+    tries = [ask(sandbox, "POST", PATH, {}, idempotency_key="k").status for _ in range(12)]
+    assert set(tries) == {200, 500}
+
+
 def test_a_plan_names_the_requests_it_means() -> None:
     sandbox = Sandbox()
     control(sandbox, "faults", {"error_before": 1.0, "methods": ["POST"], "path": "products"})

@@ -140,6 +140,12 @@ def test_brackets_nest_and_arrays_count() -> None:
     }
 
 
+def test_an_array_of_hashes_without_positions_begins_a_hash_where_a_name_comes_again() -> None:
+    assert decode("a[][b]=1&a[][c][d]=2&a[][c][e]=3&a[][b]=4") == {
+        "a": {"0": {"b": "1", "c": {"d": "2", "e": "3"}}, "1": {"b": "4"}}
+    }
+
+
 async def test_the_same_key_and_request_replays_the_stored_answer(sandbox: Sandbox) -> None:
     first = await ask(sandbox, "POST", "/v1/customers", {"name": "a"}, key="k")
     again = await ask(sandbox, "POST", "/v1/customers", {"name": "a"}, key="k")

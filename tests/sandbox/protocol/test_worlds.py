@@ -71,11 +71,11 @@ def test_the_default_account_cannot_be_closed() -> None:
 def test_the_last_requests_can_be_read_without_their_secrets() -> None:
     sandbox = Sandbox()
     ask(sandbox, "POST", "/v1/customers", {"name": "Ada", "metadata[api]": "sk_test_abc123"}, ONE)
-    ask(sandbox, "GET", "/v1/payment_intents/pi_x", {"client_secret": "pi_x_secret_y"}, ONE)
+    ask(sandbox, "GET", "/v1/payment_intents/pi_x", {"client_secret": "pi_x_secret_y", "card[cvc]": "123"}, ONE)
     newest, oldest = control(sandbox, "requests", key=ONE)
     assert (oldest["method"], oldest["path"], oldest["status"], oldest["key"]) == ("POST", "/v1/customers", 200, "sk")
     assert oldest["params"] == {"name": "Ada", "metadata": {"api": "[redacted]"}}
-    assert newest["params"] == {"client_secret": "[redacted]"}
+    assert newest["params"] == {"client_secret": "[redacted]", "card": {"cvc": "[redacted]"}}
     (found,) = ask(sandbox, "GET", "/_sandbox/requests", {"status": "200"}, ONE).body
     assert found["path"] == "/v1/customers"
     assert control(sandbox, "requests") == []

@@ -77,7 +77,7 @@ def failed(call: Call, invoice: Row) -> None:
     if row is None or row["status"] not in ("active", "past_due") or row["pending_update"] is not None:
         return
     row = rows.save(call, row, status="past_due")
-    given_up = invoice["next_payment_attempt"] is None and invoice["auto_advance"] and invoice["attempt_count"] > 1
+    given_up = invoice["next_payment_attempt"] is None and invoice["auto_advance"]
     if not given_up or invoice["status"] != "open":
         return
     outcome = call.store.meta.get("dunning_outcome", "cancel")

@@ -112,15 +112,17 @@ class _Stream:
         return {}
 
     async def _read_pages(self, position: dict[str, Any]) -> int:
-        after = position.get("after")
-        params = {"starting_after": after} if after else {}
+        after, first = position.get("after"), position.get("part", 0)
         started: int | None = position.get("started")
-        async for page in self._gateway.list(self._entry.path, params):
-            started = page.server_time if started is None else started
-            last = page.data[-1]["id"] if page.data else after
-            async with self._pool.connection() as connection, connection.transaction():
-                await self._write(connection, [page])
-                await self._advance(connection, {"started": started, "after": last}, len(page.data))
+        for part, asked in list(enumerate(self._entry.list_parts))[first:]:
+            params = {**asked, "starting_after": after} if after else dict(asked)
+            async for page in self._gateway.list(self._entry.path, params):
+                started = page.server_time if started is None else started
+                after = page.data[-1]["id"] if page.data else after
+                async with self._pool.connection() as connection, connection.transaction():
+                    await self._write(connection, [page])
+                    await self._advance(connection, {"started": started, "after": after, "part": part}, len(page.data))
+            after = None
         assert started is not None, "a list has at least one page"
         return started
 

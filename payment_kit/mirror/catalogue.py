@@ -70,6 +70,8 @@ class StripeObject:
     """The list endpoint filters by `created`; otherwise a backfill reads it whole."""
     list_per: str | None = None
     """The list endpoint wants this parent (an entry's name), so a backfill asks once per parent."""
+    list_parts: tuple[Mapping[str, str], ...] = ({},)
+    """Parameters of the lists that together hold every object, where one list does not."""
     sent_by_webhook: bool = True
     drop: tuple[str, ...] = ()
     """Fields never stored: secrets that only the caller of the moment may see."""
@@ -176,6 +178,8 @@ CATALOGUE: Mapping[str, StripeObject] = {
                 "recurring_interval_count:bigint=recurring.interval_count lookup_key nickname metadata:json "
                 "created:time"
             ),
+            # docs.stripe.com/api/prices/list: "Returns a list of your active prices ... set active to false"
+            list_parts=({"active": "true"}, {"active": "false"}),
         ),
         StripeObject(
             "payment_method",

@@ -37,6 +37,20 @@ async def test_a_backfilled_mirror_equals_stripe_field_by_field(
     assert done["payment_intents"] == Progress("payment_intents", 105, 105, finished=True)
 
 
+async def test_archived_prices_are_read_too(gateway: StripeGateway, pool: Pool, account: Account) -> None:
+    product = (await gateway.request("post", "/v1/products", {"name": "Tea"})).body["id"]
+    asked = {"product": product, "currency": "jpy", "unit_amount": 500}
+    made = [(await gateway.request("post", "/v1/prices", asked)).body["id"] for _ in range(3)]
+    await gateway.request("post", f"/v1/prices/{made[1]}", {"active": False})
+    done = await backfill(gateway, pool, account, objects=["price"])
+    assert {id_: row["active"] for id_, row in (await mirrored(pool))["price"].items()} == {
+        made[0]: True,
+        made[1]: False,
+        made[2]: True,
+    }
+    assert done["prices"].objects == 3
+
+
 async def test_a_second_backfill_changes_no_row(
     gateway: StripeGateway, pool: Pool, account: Account, business: Business
 ) -> None:

@@ -18,6 +18,8 @@ def _render() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["errors.md", "settings.md", "commands.md"])
+@pytest.mark.parametrize(
+    "name", ["errors.md", "settings.md", "commands.md", "sandbox-coverage.md", "sandbox-differences.md"]
+)
 def test_a_rendered_document_says_what_the_code_says(name: str) -> None:
     assert (DOCS / name).read_text() == _render().DOCUMENTS[name](), "run `make docs`"

@@ -1,6 +1,7 @@
 """HandleWebhook keeps the rule of the HTTP receiver."""
 
 import time
+from collections.abc import Callable
 
 import grpc
 import orjson
@@ -45,22 +46,22 @@ async def test_an_event_that_comes_twice_is_stored_once(service: Service) -> Non
 
 
 @pytest.mark.parametrize(
-    ("body", "signature", "reason"),
+    ("body", "sign", "reason"),
     [
-        (BODY, "", "SIGNATURE_INVALID"),
-        (BODY, signed(BODY, secret="whsec_other"), "SIGNATURE_INVALID"),
-        (BODY + b" ", signed(BODY), "SIGNATURE_INVALID"),
-        (BODY, signed(BODY, at=time.time() - 3600), "TIMESTAMP_OUT_OF_TOLERANCE"),
-        (BODY, signed(BODY, at=time.time() + 3600), "TIMESTAMP_OUT_OF_TOLERANCE"),
-        (b"{", signed(b"{"), "BODY_INVALID"),
-        (b" " * (65 << 10), signed(b" " * (65 << 10)), "BODY_TOO_LARGE"),
+        (BODY, lambda _: "", "SIGNATURE_INVALID"),
+        (BODY, lambda body: signed(body, secret="whsec_other"), "SIGNATURE_INVALID"),
+        (BODY, lambda body: signed(body + b" "), "SIGNATURE_INVALID"),
+        (BODY, lambda body: signed(body, at=time.time() - 3600), "TIMESTAMP_OUT_OF_TOLERANCE"),
+        (BODY, lambda body: signed(body, at=time.time() + 3600), "TIMESTAMP_OUT_OF_TOLERANCE"),
+        (b"{", signed, "BODY_INVALID"),
+        (b" " * (65 << 10), signed, "BODY_TOO_LARGE"),
     ],
     ids=["no signature", "other secret", "changed body", "old", "future", "no JSON", "too large"],
 )
 async def test_what_is_not_a_fresh_signed_event_is_refused_and_not_stored(
-    service: Service, body: bytes, signature: str, reason: str
+    service: Service, body: bytes, sign: Callable[[bytes], str], reason: str
 ) -> None:
-    failed = await refused(service, body, signature)
+    failed = await refused(service, body, sign(body))
 
     assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
 

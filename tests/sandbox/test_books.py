@@ -4,12 +4,13 @@ The history goes across all parts at once: one-off payments, subscriptions on th
 refunds, disputes, payouts that fail. What Stripe refuses is left at that; a 500 never is.
 """
 
+import random
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 
 from payment_kit.sandbox import Sandbox
 from payment_kit.sandbox.kinds import KINDS
@@ -18,42 +19,53 @@ from tests.sandbox.billing import books
 from tests.sandbox.billing.till import flat
 
 DAY = 86_400
+STORIES, STEPS_TAKEN = 60, 40
 # smallest step of a price in minor units: gbp has no balance of its own, kwd moves in tens
 STEPS = {"usd": 1, "jpy": 1, "kwd": 10, "gbp": 1}
 CARDS = (
     "visa", "bypassPending", "chargeDeclined", "chargeCustomerFail", "createDispute", "createDisputeInquiry",
     "refundFail", "pendingRefund", "authenticationRequired",
 )  # fmt: skip
-_AT = st.integers(0, 7)
-_CURRENCY = st.sampled_from(sorted(STEPS))
-_AMOUNT = st.integers(60, 5000)
-_DAYS = st.integers(1, 40)
-_BEHAVIOUR = st.sampled_from(["create_prorations", "always_invoice", "none"])
-# the two things everything hangs on are offered more than once
-_PAY = st.tuples(st.just("pay"), _CURRENCY, _AMOUNT, st.sampled_from(CARDS), st.booleans())
-_SUBSCRIBE = st.tuples(st.just("subscribe"), _CURRENCY, _AMOUNT, st.sampled_from(CARDS[:4]), st.integers(0, 20), _AT)
-_WAIT = st.tuples(st.just("wait"), _DAYS)
-HISTORY = st.lists(
-    st.one_of(
-        _PAY,
-        _SUBSCRIBE,
-        _WAIT,
-        _PAY,
-        _SUBSCRIBE,
-        _WAIT,
-        st.tuples(st.just("capture"), _AT, _AMOUNT),
-        st.tuples(st.just("refund"), _AT, _AMOUNT),
-        st.tuples(st.just("answer"), _AT, st.sampled_from(["winning_evidence", "losing_evidence", "nothing"])),
-        st.tuples(st.just("change"), _AT, st.integers(1, 4), _BEHAVIOUR),
-        st.tuples(st.just("cancel"), _AT, st.booleans()),
-        st.tuples(st.just("charge"), _AT, st.integers(-900, 900)),
-        st.tuples(st.just("card"), _AT, st.sampled_from(CARDS[:4])),
-        st.tuples(st.just("advance"), _AT, _DAYS),
-        st.tuples(st.just("payout"), _CURRENCY, _AMOUNT),
-        st.tuples(st.just("fail_payout"), _CURRENCY),
-    ),
-    max_size=22,
-)
+Step = tuple[str, tuple[Any, ...]]
+
+
+def history(seed: int) -> list[Step]:
+    """What happens, in a random order; the same for the same seed."""
+    draw = random.Random(seed)
+
+    def at() -> int:
+        return draw.randrange(8)
+
+    def units() -> int:
+        return draw.randrange(60, 5000)
+
+    currency = sorted(STEPS)
+    kinds: dict[str, Callable[[], tuple[Any, ...]]] = {
+        "pay": lambda: (draw.choice(currency), units(), draw.choice(CARDS), draw.random() < 0.3),
+        "subscribe": lambda: (draw.choice(currency), units(), draw.choice(CARDS[:4]), draw.randrange(21), at()),
+        "wait": lambda: (draw.randrange(1, 40),),
+        "advance": lambda: (at(), draw.randrange(1, 40)),
+        "refund": lambda: (at(), draw.choice((30, units()))),
+        "capture": lambda: (at(), draw.choice((60, units()))),
+        "answer": lambda: (at(), draw.choice(("winning_evidence", "losing_evidence", "nothing"))),
+        "change": lambda: (at(), draw.randrange(1, 5), draw.choice(("create_prorations", "always_invoice", "none"))),
+        "cancel": lambda: (at(), draw.random() < 0.5),
+        "charge": lambda: (at(), draw.randrange(-900, 900)),
+        "card": lambda: (at(), draw.choice(CARDS[:4])),
+        "payout": lambda: (draw.choice(currency), units()),
+        "fail_payout": lambda: (draw.choice(currency),),
+    }
+    often = [*kinds, "pay", "pay", "subscribe", "wait", "wait", "refund", "advance"]
+    names = draw.choices(often, k=STEPS_TAKEN)
+    return [(name, kinds[name]()) for name in names] + [("wait", (1,)), ("wait", (30,))]
+
+
+REACHED = (
+    "charge.captured charge.dispute.closed charge.dispute.funds_reinstated charge.failed charge.refunded "
+    "customer.subscription.deleted customer.subscription.trial_will_end customer.subscription.updated invoice.paid "
+    "invoice.payment_failed invoiceitem.created payment_intent.requires_action payout.failed "
+    "payout.paid payout.reconciliation_completed refund.failed test_helpers.test_clock.ready"
+).split()
 
 
 class Business:
@@ -94,7 +106,7 @@ class Business:
     def refund(self, at: int, units: int) -> None:
         """A part, perhaps more than there is."""
         if self.payments:
-            self.ask("refunds", payment_intent=_of(self.payments, at), amount=units * 10)
+            self.ask("refunds", payment_intent=_of(self.payments, at), amount=units)
 
     def answer(self, at: int, evidence: str) -> None:
         """Evidence for a dispute."""
@@ -128,9 +140,8 @@ class Business:
         """Another quantity within the period."""
         if self.subscriptions:
             path = f"subscriptions/{_of(self.subscriptions, at)}"
-            held = self.ask(path, "GET")["items"]["data"]
-            items = [{"id": held[0]["id"], "quantity": quantity}]
-            self.ask(path, items=items, proration_behavior=behaviour)
+            for item in self.ask(path, "GET").get("items", {}).get("data", ()):
+                self.ask(path, items=[{"id": item["id"], "quantity": quantity}], proration_behavior=behaviour)
 
     def cancel(self, at: int, now: bool) -> None:
         """A subscription ends, at once or with its period."""
@@ -160,7 +171,9 @@ class Business:
         """A test clock's time goes on."""
         if self.clocks:
             path = f"test_helpers/test_clocks/{_of(self.clocks, at)}"
-            self.ask(f"{path}/advance", frozen_time=self.ask(path, "GET")["frozen_time"] + days * DAY)
+            held = self.ask(path, "GET")
+            if "frozen_time" in held:  # it is gone with all that hangs on it 30 days after it was made
+                self.ask(f"{path}/advance", frozen_time=held["frozen_time"] + days * DAY)
 
     def payout(self, currency: str, units: int) -> None:
         """A payout by hand, as far as there is something."""
@@ -173,7 +186,7 @@ class Business:
     def balance_disagreements(self) -> list[str]:
         """Where the balance is not the sum of its transactions."""
         balance = self.ask("balance", "GET")
-        moved = memory.pages(self.sandbox, "/v1/balance_transactions")
+        moved = list(self.sandbox.store.rows("balance_transaction"))
         found = [f"{row['id']}: net" for row in moved if row["net"] != row["amount"] - row["fee"]]
         for part in ("available", "pending"):
             stands = {one["currency"]: one["amount"] for one in balance[part]}
@@ -221,26 +234,27 @@ def _of(found: list[Any], at: int) -> Any:
     return found[at % len(found)]
 
 
-def _played(history: list[tuple[Any, ...]]) -> Business:
+def _played(seed: int) -> Business:
     business = Business()
-    for name, *values in history:
+    for name, values in history(seed):
         getattr(business, name)(*values)
     return business
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
-@given(HISTORY)
-def test_the_books_balance(history: list[tuple[Any, ...]]) -> None:
-    business = Business()
-    for name, *values in [*history, ("wait", 1), ("wait", 30)]:
-        getattr(business, name)(*values)
-        assert business.balance_disagreements() == []
-    assert business.payout_disagreements() == []
-    assert business.charge_disagreements() == []
-    assert books.disagreements(business.sandbox.store) == []
+def test_the_books_balance() -> None:
+    met = Counter[str]()
+    for seed in range(STORIES):
+        business = Business()
+        for at, (name, values) in enumerate(history(seed)):
+            getattr(business, name)(*values)
+            assert business.balance_disagreements() == [], f"seed {seed}, after step {at}, {name}{values}"
+        found = [*business.payout_disagreements(), *business.charge_disagreements()]
+        assert [*found, *books.disagreements(business.sandbox.store)] == [], f"seed {seed}"
+        met.update(row["type"] for row in business.sandbox.store.rows("event"))
+    # a story that never gets there proves nothing about it
+    assert [type_ for type_ in REACHED if not met[type_]] == []
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
-@given(HISTORY)
-def test_the_same_story_gives_the_same_bytes(history: list[tuple[Any, ...]]) -> None:
-    assert _played(history).everything() == _played(history).everything()
+@pytest.mark.parametrize("seed", range(6))
+def test_the_same_story_gives_the_same_bytes(seed: int) -> None:
+    assert _played(seed).everything() == _played(seed).everything()

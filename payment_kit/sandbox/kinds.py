@@ -138,6 +138,20 @@ KINDS: dict[str, KindOfObject] = {
     "transfer_reversal": KindOfObject(
         "trr_1", 23, "", ("transfer",), {"balance_transaction": "balance_transaction", "transfer": "transfer"}
     ),
+    "item": KindOfObject("li_1", 23, "", ("_owner",)),
+    "checkout.session": KindOfObject(
+        "cs_test_a1", 56, "checkout/sessions", ("customer", "payment_intent", "payment_link", "subscription"),
+        {"customer": "customer", "discounts.coupon": "coupon", "discounts.promotion_code": "promotion_code",
+         "invoice": "invoice", "payment_intent": "payment_intent", "payment_link": "payment_link",
+         "setup_intent": "setup_intent", "subscription": "subscription"},
+    ),
+    "payment_link": KindOfObject("plink_1", 23, "payment_links"),
+    "quote": KindOfObject(
+        "qt_1", 23, "quotes", ("customer",),
+        {"customer": "customer", "default_tax_rates": "tax_rate", "discounts": "discount", "invoice": "invoice",
+         "subscription": "subscription", "subscription_schedule": "subscription_schedule",
+         "test_clock": "test_helpers.test_clock"},
+    ),
     "event": KindOfObject("evt_1", 23, "events"),
     "webhook_endpoint": KindOfObject("we_1", 23, "webhook_endpoints"),
 }  # fmt: skip

@@ -30,6 +30,7 @@ from payment_kit.sandbox.billing import (
     test_clocks,
 )
 from payment_kit.sandbox.call import Call, Listener
+from payment_kit.sandbox.checkout import completion, items, sessions
 from payment_kit.sandbox.connect import accounts, transfers
 from payment_kit.sandbox.customers import balance as credit
 from payment_kit.sandbox.customers import customers, tax_ids
@@ -91,6 +92,9 @@ MODULES: tuple[ModuleType, ...] = (
     schedules,
     renewal,
     standing,
+    items,
+    sessions,
+    completion,
     events,
     search,
     webhooks,

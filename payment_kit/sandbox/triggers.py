@@ -2,7 +2,7 @@
 
 A recipe is a list of requests anybody could send. ``name = POST path form`` keeps the answer under a name, ``$name`` is
 its id and ``$name.field`` a field of it; ``!`` before a line expects a decline; ``clock 86400`` advances the account's
-clock by seconds; ``authenticate``, ``dispute`` and ``fail_payout`` are what customers and banks do.
+clock by seconds; ``complete``, ``dispute`` and ``fail_payout`` are what customers and banks do.
 """
 
 import re
@@ -11,6 +11,7 @@ from typing import Any
 
 from payment_kit.sandbox import clock, collector, form, happenings, registry
 from payment_kit.sandbox.call import Call, public, unit
+from payment_kit.sandbox.checkout import completion
 from payment_kit.sandbox.delivery import Delivery
 from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.store import Row, Store
@@ -43,6 +44,12 @@ _INVOICE = (
     "item = POST invoiceitems customer=$customer&amount=2000&currency=usd&invoice=$invoice",
 )
 _FINAL = (*_INVOICE, "invoice = POST invoices/$invoice/finalize")
+_SESSION = (
+    _PRODUCT,
+    "price = POST prices product=$product&unit_amount=2000&currency=usd",
+    "session = POST checkout/sessions mode=payment&success_url=https://example.com/done&line_items[0][price]=$price"
+    "&line_items[0][quantity]=1",
+)
 _BAD_CARD = (
     "bad = POST payment_methods/pm_card_chargeCustomerFail/attach customer=$customer",
     "POST customers/$customer invoice_settings[default_payment_method]=$bad",
@@ -62,6 +69,8 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "charge.refunded": (_PAID, "POST refunds payment_intent=$intent"),
     "charge.succeeded": (_PAID,),
     "charge.updated": (_PAID, "POST charges/$intent.latest_charge description=Updated"),
+    "checkout.session.completed": (*_SESSION, "complete $session"),
+    "checkout.session.expired": (*_SESSION, "POST checkout/sessions/$session/expire"),
     "customer.created": (_CUSTOMER,),
     "customer.deleted": (_CUSTOMER, "DELETE customers/$customer"),
     "customer.subscription.created": _SUBSCRIBED,
@@ -104,6 +113,10 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "setup_intent.succeeded": (f"POST setup_intents confirm=true&payment_method=pm_card_visa&{_NO_REDIRECT}",),
 }
 
+_OUTSIDE: dict[str, Callable[[Call], Row]] = {
+    "complete": lambda call: completion.complete(call, call.find("checkout.session", call.path[0])),
+    "dispute": lambda call: happenings.dispute(call, "fraudulent"),
+}
 _LINE = re.compile(r"(!?)(?:(\w+) = )?(\S+) ?(\S*) ?(.*)")
 _NAME = re.compile(r"\$(\w+)(?:\.(\w+))?")
 
@@ -140,8 +153,8 @@ def _follow(store: Store, delivery: Delivery, line: str, names: dict[str, Row]) 
         return
     do: Callable[[Call], Row]
     ids: tuple[str, ...]
-    if verb == "dispute":
-        do, ids = (lambda call: happenings.dispute(call, "fraudulent")), (path,)
+    if verb in _OUTSIDE:
+        do, ids = _OUTSIDE[verb], (path,)
         params: dict[str, Any] = {}
     else:
         endpoint, ids = registry.match(verb, path)

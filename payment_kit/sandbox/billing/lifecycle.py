@@ -17,12 +17,15 @@ DAYS_UNTIL_DUE = 30  # the Dashboard's default payment term
 WILL_BE_DUE_DAYS = 3  # how many days ahead invoice.will_be_due comes; on Stripe an automation says so
 
 
-def finalize(call: Call, invoice: Row, *, auto_advance: bool | None = None) -> Row:
-    """Make a draft an open invoice, or a paid one when nothing is due; tells of it. Other invoices stay as they are."""
-    return conclude(call, invoice, finalized(call, invoice, auto_advance=auto_advance))
+def finalize(call: Call, invoice: Row, *, auto_advance: bool | None = None, intent: Row | None = None) -> Row:
+    """Make a draft an open invoice, or a paid one when nothing is due; tells of it. Other invoices stay as they are.
+
+    `intent` is the payment intent that pays it, when there is one before the invoice.
+    """
+    return conclude(call, invoice, finalized(call, invoice, auto_advance=auto_advance, intent=intent))
 
 
-def finalized(call: Call, invoice: Row, *, auto_advance: bool | None = None) -> Row:
+def finalized(call: Call, invoice: Row, *, auto_advance: bool | None = None, intent: Row | None = None) -> Row:
     """`finalize` without invoice.updated."""
     if invoice["status"] != "draft":
         return invoice
@@ -53,7 +56,10 @@ def finalized(call: Call, invoice: Row, *, auto_advance: bool | None = None) -> 
     call.emit("invoice.finalized", invoice)
     if invoice["amount_due"] == 0:
         return paid(call, invoice)
-    invoice_payments.request(call, invoice)
+    if intent is None:
+        invoice_payments.request(call, invoice)
+    else:
+        invoice_payments.attach(call, invoice, intent, default=True)
     return invoice
 
 

@@ -100,6 +100,8 @@ def _whole(amount: int, code: str, param: str) -> int:
 
 def _named(call: Call, params: dict[str, Any], inside: str) -> Row:
     id_, param = params.get("price"), _path(inside, "price")
+    if isinstance(id_, dict):  # a row, from inside the sandbox: it may be one that was made for what was sold
+        return id_
     if id_ is None:
         id_, param = (params["pricing"] or {}).get("price"), _path(inside, "pricing") + "[price]"
     if id_ is None:

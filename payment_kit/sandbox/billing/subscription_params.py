@@ -167,13 +167,18 @@ class Wish(NamedTuple):
 
 
 def wished(call: Call, given: dict[str, Any], code: str | None, path: str) -> Wish:
-    """The item ``{price | price_data, quantity, …}`` asks for, in currency `code`; raises 400 for what cannot be."""
+    """The item ``{price | price_data, quantity, …}`` asks for, in currency `code`; raises 400 for what cannot be.
+
+    Inside the sandbox the price may also be a row, one made for something that was sold: it need not be active.
+    """
     if given.get("price_data"):
         if given.get("price"):
             raise invalid(f"{path}[price]", "You may only specify one of these parameters: price, price_data.")
         data, param = given["price_data"], f"{path}[price_data]"
         product = call.find("product", data["product"], f"{param}[product]", 400)
         price = make.price(call, product, {**data, "active": False}, param)
+    elif isinstance(given.get("price"), dict):
+        price, param = given["price"], f"{path}[price_data]"
     elif given.get("price"):
         param = f"{path}[price]"
         price = call.find("price", given["price"], param, 400)

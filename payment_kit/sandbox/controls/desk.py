@@ -83,3 +83,11 @@ def truth(given: Mapping[str, Any], name: str, default: bool) -> bool:
     if not isinstance(value, bool):
         raise invalid(name, "must be true or false")
     return value
+
+
+def hash_of(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A hash."""
+    value = given.get(name)
+    if not isinstance(value, dict):
+        raise invalid(name, "must be a hash")
+    return value

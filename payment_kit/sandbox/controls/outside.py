@@ -3,11 +3,16 @@
 from typing import Any
 
 from payment_kit.sandbox import triggers
+from payment_kit.sandbox.call import Call
+from payment_kit.sandbox.checkout import completion
+from payment_kit.sandbox.checkout.items import QUANTITY_MAX
 from payment_kit.sandbox.connect import accounts
-from payment_kit.sandbox.controls.desk import Desk, Operation, only, text, truth, whole
+from payment_kit.sandbox.controls.desk import Desk, Operation, hash_of, only, text, truth, whole
 from payment_kit.sandbox.happenings import dispute, fail_payout, happen, return_payout
 from payment_kit.sandbox.payments import intents, planned, setups
 from payment_kit.sandbox.store import Row
+
+ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 
 def trigger(desk: Desk) -> dict[str, Any]:
@@ -55,6 +60,28 @@ def authenticate_setup(desk: Desk) -> Row:
     only(desk.given, "succeed")
     succeed = truth(desk.given, "succeed", default=True)
     return happen(desk.store, desk.world.delivery, desk.path[0], lambda call: setups.authenticate(call, succeed))
+
+
+def complete_session(desk: Desk) -> Row:
+    """POST checkout/sessions/{id}/complete"""
+    given = dict(desk.given)
+    texts = ("payment_method", "email", "name", "phone", "promotion_code")
+    only(given, *texts, "address", "quantities", "succeed")
+    typed: dict[str, Any] = {name: text(given, name) for name in texts if name in given}
+    if "address" in given:
+        wanted = hash_of(given, "address")
+        only(wanted, *ADDRESS)
+        typed["address"] = {name: text(wanted, name) for name in wanted}
+    if "quantities" in given:
+        wanted = hash_of(given, "quantities")
+        typed["quantities"] = {id_: whole(wanted, id_, 0, QUANTITY_MAX, 0) for id_ in wanted}
+    succeed = truth(given, "succeed", default=True)
+
+    def action(call: Call) -> Row:
+        session = call.find("checkout.session", call.path[0])
+        return completion.complete(call, session, authenticates=succeed, **typed)
+
+    return happen(desk.store, desk.world.delivery, desk.path[0], action)
 
 
 def open_dispute(desk: Desk) -> Row:
@@ -115,6 +142,15 @@ OPERATIONS = (
         authenticate_setup,
         '`{"succeed"}`',
         "the setup intent after the customer's answer to the bank",
+    ),
+    Operation(
+        "POST",
+        "checkout/sessions/*/complete",
+        complete_session,
+        '`{"payment_method": "pm_card_visa", "email", "name", "phone", "address", "promotion_code", "quantities": '
+        '{"li_…": 2}, "succeed"}`',
+        "the checkout session after its customer confirmed; `succeed` is his answer should the bank ask, a decline is "
+        "answered 402 and leaves the session open",
     ),
     Operation("POST", "accounts/*/onboard", onboard, "", "the connected account after its owner's onboarding"),
     Operation("POST", "charges/*/dispute", open_dispute, '`{"reason"}`', "the dispute"),

@@ -171,8 +171,11 @@ def names() -> dict[str, str]:
     }
 
 
-def require_writable(home: Path) -> None:
-    """Raises `UsageProblem` SETTING_INVALID when no state can be kept in `home`; leaves nothing there."""
+def require_writable(home: Path, name: str = "PAYMENT_KIT_HOME") -> None:
+    """Raises `UsageProblem` SETTING_INVALID, of the setting `name`, when no state can be kept in `home`.
+
+    Leaves nothing there.
+    """
     place = next(folder for folder in (home.resolve(), *home.resolve().parents) if folder.exists())
     try:
         with tempfile.TemporaryDirectory(dir=place, prefix=".payment-kit-"):
@@ -180,8 +183,8 @@ def require_writable(home: Path) -> None:
     except OSError as error:
         raise UsageProblem(
             "SETTING_INVALID",
-            f"PAYMENT_KIT_HOME: {place} cannot be written ({error.strerror}).",
-            next_step="Set PAYMENT_KIT_HOME to a folder of yours, or run as the owner of that one.",
+            f"{name}: {place} cannot be written ({error.strerror}).",
+            next_step=f"Set {name} to a folder of yours, or run as the owner of that one.",
         ) from None
 
 

@@ -130,6 +130,8 @@ def _opened(options: Options, files: SandboxFiles) -> Sandbox:
     if options.start is not None:
         now = int(options.start.replace(tzinfo=UTC).timestamp())
     folder = None if options.memory else options.state or files.state
+    if folder is not None:
+        config.require_writable(folder, "PAYMENT_KIT_HOME" if options.state is None else "--state")
     try:
         sandbox = Sandbox(seed=options.seed, now=now, state_dir=folder, isolated=options.isolated)
     except StateInUse:

@@ -97,7 +97,7 @@ def test_a_setting_that_cannot_be_used(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [("serve", "--port", "0", "--webhook-port", "0"), ("sync", "status")])
+@pytest.mark.parametrize("words", [("serve", "--port", "0", "--webhook-port", "0"), ("sandbox",), ("sync", "status")])
 def test_a_home_that_cannot_be_written(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -110,6 +110,12 @@ def test_a_home_that_cannot_be_written(
     monkeypatch.setenv("PAYMENT_KIT_HOME", str(tmp_path / "file" / "var"))
 
     assert "PAYMENT_KIT_HOME" in _refusal(capsys, *words)
+
+
+def test_a_folder_for_the_sandbox_that_cannot_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    assert "PK-SETTING_INVALID: --state:" in _refusal(capsys, "sandbox", "--state", str(tmp_path / "file" / "sandbox"))
 
 
 def test_an_external_database_that_was_not_migrated(

@@ -43,8 +43,8 @@ class Sums(NamedTuple):
 def new(call: Call, owner: str, given: Sequence[dict[str, Any]], code: str | None, quantity: bool = True) -> list[Row]:
     """The items a ``line_items`` parameter asks for, all in one currency (`code`, else the first price's).
 
-    Not yet stored, amounts not yet computed. With `quantity` an item that is not metered has to say how many. Raises
-    400 for what cannot be sold.
+    Not yet stored, amounts not yet computed. With `quantity` an item that is not metered has to say how many. Inside
+    the sandbox a price may also be a row, one that was made for an item. Raises 400 for what cannot be sold.
     """
     if len(given) > ITEMS_MAX:
         raise invalid("line_items", f"There can be at most {ITEMS_MAX} line items.")
@@ -88,6 +88,8 @@ def _price(call: Call, given: dict[str, Any], path: str) -> Row:
         return make.price(call, _product(call, data, f"{path}[price_data]"), _hidden(data), f"{path}[price_data]")
     if not given.get("price"):
         raise missing(f"{path}[price]")
+    if isinstance(given["price"], dict):
+        return call.find("price", given["price"]["id"])
     price = call.find("price", given["price"], f"{path}[price]", 400)
     if not price["active"]:
         message = "The price specified is inactive. This field only accepts active prices."

@@ -160,7 +160,7 @@ def _row(
         "discounts": [],
         "expires_at": ends,
         "invoice": None,
-        "invoice_creation": _invoice_creation(params.get("invoice_creation")) if mode == "payment" else None,
+        "invoice_creation": invoice_creation(params.get("invoice_creation")) if mode == "payment" else None,
         "livemode": False,
         "locale": params.get("locale"),
         "metadata": merged({}, params),
@@ -229,7 +229,8 @@ def details(**facts: Any) -> Row:
     return {**found, "address": address(found["address"])}
 
 
-def _invoice_creation(given: dict[str, Any] | None) -> Row:
+def invoice_creation(given: dict[str, Any] | None) -> Row:
+    """``invoice_creation`` as a session or a link shows it."""
     data = {**dict.fromkeys(_INVOICE_DATA), "metadata": {}, **((given or {}).get("invoice_data") or {})}
     return {"enabled": bool(given and given["enabled"]), "invoice_data": {**data, "metadata": merged({}, data)}}
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from payment_kit.sandbox import triggers
 from payment_kit.sandbox.call import Call
-from payment_kit.sandbox.checkout import completion
+from payment_kit.sandbox.checkout import completion, links
 from payment_kit.sandbox.checkout.items import QUANTITY_MAX
 from payment_kit.sandbox.connect import accounts
 from payment_kit.sandbox.controls.desk import Desk, Operation, hash_of, only, text, truth, whole
@@ -84,6 +84,17 @@ def complete_session(desk: Desk) -> Row:
     return happen(desk.store, desk.world.delivery, desk.path[0], action)
 
 
+def open_link(desk: Desk) -> Row:
+    """POST payment_links/{id}/checkout"""
+    only(desk.given)
+    return happen(
+        desk.store,
+        desk.world.delivery,
+        desk.path[0],
+        lambda call: links.visit(call, call.find("payment_link", call.path[0])),
+    )
+
+
 def open_dispute(desk: Desk) -> Row:
     """POST charges/{id}/dispute"""
     only(desk.given, "reason")
@@ -151,6 +162,13 @@ OPERATIONS = (
         '{"li_…": 2}, "succeed"}`',
         "the checkout session after its customer confirmed; `succeed` is his answer should the bank ask, a decline is "
         "answered 402 and leaves the session open",
+    ),
+    Operation(
+        "POST",
+        "payment_links/*/checkout",
+        open_link,
+        "",
+        "the open checkout session of somebody who followed the payment link",
     ),
     Operation("POST", "accounts/*/onboard", onboard, "", "the connected account after its owner's onboarding"),
     Operation("POST", "charges/*/dispute", open_dispute, '`{"reason"}`', "the dispute"),

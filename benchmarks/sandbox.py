@@ -37,9 +37,8 @@ def main() -> None:
     if arguments.ask:
         asyncio.run(ask(*arguments.ask))
         return
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
-    )
+    load = os.getloadavg()[0]
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {load:.1f}")
     business = read(str(BUSINESS))
     if arguments.small:
         business = type(business)(**{**vars(business), "first_month": business.first_month // 10})
@@ -75,9 +74,8 @@ async def ask(url: str, key: str) -> None:
         seconds = time.perf_counter() - began
         failed = sum(status != 200 for statuses in answers for status in statuses)
         sent = CLIENTS * REQUESTS_PER_CLIENT
-        print(
-            f"{CLIENTS} clients at once: {sent:,} requests in {seconds:.1f} s ({sent / seconds:,.0f}/s), {failed} errors"
-        )
+        rate = f"{sent:,} requests in {seconds:.1f} s ({sent / seconds:,.0f}/s)"
+        print(f"{CLIENTS} clients at once: {rate}, {failed} errors")
 
 
 async def pages(session: aiohttp.ClientSession, path: str) -> list[float]:

@@ -198,7 +198,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "Events and webhooks",
         "The exact times of retries, and when an endpoint is disabled, are not published.",
-        "`retry` of `stripe` tries for three days at growing intervals; `disable_after_days` is 3 unless told otherwise.",
+        "`retry` of `stripe` tries for three days at growing intervals; `disable_after_days` is 3 by default.",
         "Both are estimates.",
     ),
     Difference(

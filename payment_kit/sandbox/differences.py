@@ -174,8 +174,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "Billing",
         "What happens after the last retry is a setting of the Dashboard.",
-        "The subscription is canceled.",
-        "",
+        "The subscription is canceled, unless the control API says otherwise.",
+        "POST `/_sandbox/dunning`.",
     ),
     Difference(
         "Billing",

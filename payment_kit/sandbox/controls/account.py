@@ -3,6 +3,7 @@
 from typing import Any
 
 from payment_kit.sandbox import clock, ids, keys, requests, signing, versions
+from payment_kit.sandbox.billing import standing
 from payment_kit.sandbox.call import public
 from payment_kit.sandbox.controls.desk import Desk, Lines, Operation, invalid, number, only, text, truth, whole
 from payment_kit.sandbox.errors import ApiError
@@ -115,7 +116,25 @@ async def close_world(desk: Desk) -> dict[str, str]:
     return {"closed": desk.world.account_id}
 
 
+def dunning(desk: Desk) -> dict[str, str]:
+    """POST dunning"""
+    only(desk.given, "outcome")
+    outcome = text(desk.given, "outcome")
+    if outcome not in standing.OUTCOMES:
+        raise invalid("outcome", f"must be one of {', '.join(standing.OUTCOMES)}")
+    desk.store.set_meta(dunning_outcome=outcome)
+    desk.store.commit()
+    return {"outcome": outcome}
+
+
 OPERATIONS = (
+    Operation(
+        "POST",
+        "dunning",
+        dunning,
+        '`{"outcome": "cancel"}`, or `unpaid` or `past_due`: the account\'s setting',
+        "the same: what becomes of a subscription when the last retry of its invoice has failed",
+    ),
     Operation(
         "POST",
         "clock",

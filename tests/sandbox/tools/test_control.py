@@ -26,6 +26,7 @@ DAY = 86_400
         ("payouts/fail_next", {"currency": "usd", "code": "bad_luck"}),
         ("payouts/fail_next", {"currency": 7}),
         ("reset", {"now": -1}),
+        ("dunning", {"outcome": "forgive"}),
         ("delivery/flush", {"timeout_seconds": 1000}),
     ],
 )
@@ -41,6 +42,13 @@ async def test_the_clock_stands_still_until_told(sandbox: Sandbox) -> None:
     assert sandbox.now == start
     assert await control(sandbox, "clock", advance_seconds=90) == {"now": start + 90, "speed": 0}
     assert await control(sandbox, "clock", advance_to=start + 90) == {"now": start + 90, "speed": 0}
+
+
+async def test_the_outcome_of_dunning_is_set_until_a_reset(sandbox: Sandbox) -> None:
+    assert await control(sandbox, "dunning", outcome="unpaid") == {"outcome": "unpaid"}
+    assert sandbox.store.meta["dunning_outcome"] == "unpaid"
+    await control(sandbox, "reset")
+    assert "dunning_outcome" not in sandbox.store.meta
 
 
 async def test_reset_empties_everything_and_keeps_account_and_key(sandbox: Sandbox) -> None:

@@ -3,8 +3,11 @@
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+
+from payment_kit.sandbox.handle import StripeSandbox
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -18,8 +21,16 @@ def _render() -> ModuleType:
     return module
 
 
+def test_the_readme_s_test_passes(stripe_sandbox: StripeSandbox) -> None:
+    _, _, block = (DOCS.parent / "README.md").read_text().partition("```python\n")
+    names: dict[str, Any] = {}
+    exec(block.partition("```")[0], names)
+    names["test_a_renewal_is_paid"](stripe_sandbox)
+
+
 @pytest.mark.parametrize(
-    "name", ["errors.md", "settings.md", "commands.md", "sandbox-coverage.md", "sandbox-differences.md"]
+    "name",
+    ["errors.md", "settings.md", "commands.md", "sandbox-coverage.md", "sandbox-differences.md", "sandbox-in-tests.md"],
 )
 def test_a_rendered_document_says_what_the_code_says(name: str) -> None:
     assert (DOCS / name).read_text() == _render().DOCUMENTS[name](), "run `make docs`"

@@ -30,7 +30,7 @@ from payment_kit.sandbox.billing import (
     test_clocks,
 )
 from payment_kit.sandbox.call import Call, Listener
-from payment_kit.sandbox.checkout import completion, items, links, sessions
+from payment_kit.sandbox.checkout import completion, items, links, quotes, sessions
 from payment_kit.sandbox.connect import accounts, transfers
 from payment_kit.sandbox.customers import balance as credit
 from payment_kit.sandbox.customers import customers, tax_ids
@@ -96,6 +96,7 @@ MODULES: tuple[ModuleType, ...] = (
     sessions,
     completion,
     links,
+    quotes,
     events,
     search,
     webhooks,

@@ -50,6 +50,18 @@ _SESSION = (
     "session = POST checkout/sessions mode=payment&success_url=https://example.com/done&line_items[0][price]=$price"
     "&line_items[0][quantity]=1",
 )
+_LINK = (
+    _PRODUCT,
+    "price = POST prices product=$product&unit_amount=2000&currency=usd",
+    "link = POST payment_links line_items[0][price]=$price&line_items[0][quantity]=1",
+)
+_QUOTE = (
+    _CUSTOMER,
+    _PRODUCT,
+    "price = POST prices product=$product&unit_amount=2000&currency=usd",
+    "quote = POST quotes customer=$customer&line_items[0][price]=$price",
+)
+_OPEN_QUOTE = (*_QUOTE, "POST quotes/$quote/finalize")
 _BAD_CARD = (
     "bad = POST payment_methods/pm_card_chargeCustomerFail/attach customer=$customer",
     "POST customers/$customer invoice_settings[default_payment_method]=$bad",
@@ -96,6 +108,8 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "payment_intent.succeeded": (_PAID,),
     "payment_method.attached": (_CUSTOMER, _CARD),
     "payment_method.detached": (_CUSTOMER, _CARD, "POST payment_methods/$method/detach"),
+    "payment_link.created": _LINK,
+    "payment_link.updated": (*_LINK, "POST payment_links/$link active=false"),
     "payout.created": (_AVAILABLE, f"clock {2 * DAY}"),
     "payout.failed": (_AVAILABLE, "fail_payout usd", f"clock {6 * DAY}"),
     "payout.paid": (_AVAILABLE, f"clock {6 * DAY}"),
@@ -103,6 +117,10 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "price.updated": (_PRODUCT, _PRICE, "POST prices/$price nickname=Updated"),
     "product.created": (_PRODUCT,),
     "product.updated": (_PRODUCT, "POST products/$product description=Updated"),
+    "quote.accepted": (*_OPEN_QUOTE, "POST quotes/$quote/accept"),
+    "quote.canceled": (*_OPEN_QUOTE, "POST quotes/$quote/cancel"),
+    "quote.created": _QUOTE,
+    "quote.finalized": _OPEN_QUOTE,
     "refund.created": (_PAID, "POST refunds payment_intent=$intent"),
     "refund.failed": (
         f"{_PAY}&payment_method=pm_card_refundFail",

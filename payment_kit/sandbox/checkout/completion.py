@@ -193,18 +193,12 @@ def _redeemed(call: Call, session: Row, visitor: Visitor) -> Row:
     """The session's discount counts from now on."""
     if not session["_discounts"]:
         return session
-    asked = [_asked(row) for row in session["_discounts"]]
+    asked = basket.asked(session["_discounts"])
     kept = discounts.resolve(
         call, asked, customer=visitor.customer, currency=session["currency"], amount=session["amount_subtotal"],
         checkout_session=session["id"],
     )  # fmt: skip
     return sessions.choose(call, session, kept, basket.of(call.store, session["id"]))
-
-
-def _asked(discount: Row) -> Row:
-    """What was asked for when this discount was resolved."""
-    code = discount["promotion_code"]
-    return {"promotion_code": code} if code else {"coupon": discount["source"]["coupon"]}
 
 
 def _invoiced(call: Call, session: Row, intent: Row) -> Row:
@@ -266,7 +260,7 @@ def _subscription(call: Call, session: Row, visitor: Visitor, method: Row | None
         "currency": session["currency"],
         "customer": visitor.customer["id"],
         "default_payment_method": method and method["id"],
-        "discounts": [_asked(row) for row in session["_discounts"]],
+        "discounts": basket.asked(session["_discounts"]),
         "payment_behavior": "default_incomplete" if session["amount_total"] else "allow_incomplete",
     }
     return subscriptions.create(call, params)

@@ -135,6 +135,21 @@ def _adjustable(given: dict[str, Any] | None, path: str) -> Row | None:
     return {"enabled": True, "maximum": most, "minimum": least}
 
 
+def together(sold: Iterable[Row]) -> None:
+    """Raises 400 when what recurs does so at different intervals."""
+    recurring = [item["price"]["recurring"] for item in sold if recurs(item)]
+    if len({(one["interval"], one["interval_count"]) for one in recurring}) > 1:
+        raise invalid("line_items", "There cannot be several prices with different billing intervals.")
+
+
+def asked(reduced: Iterable[Row]) -> list[dict[str, str]]:
+    """What was asked for when these discounts were resolved: a parameter ``discounts``."""
+    return [
+        {"promotion_code": row["promotion_code"]} if row["promotion_code"] else {"coupon": row["source"]["coupon"]}
+        for row in reduced
+    ]
+
+
 def recurs(item: Row) -> bool:
     """Whether an item is paid for again and again."""
     return item["price"]["recurring"] is not None
@@ -233,7 +248,12 @@ def nested(store: Store, owner: Row, path: str) -> Row:
 
 def page(call: Call, owner: Row, path: str) -> Row:
     """A page of the items of an owner."""
-    return lines.page(call, of(call.store, owner["id"]), f"/v1/{path}/{owner['id']}/line_items")
+    return paged(call, of(call.store, owner["id"]), f"/v1/{path}/{owner['id']}/line_items")
+
+
+def paged(call: Call, sold: Sequence[Row], url: str) -> Row:
+    """A page of these items."""
+    return lines.page(call, sold, url)
 
 
 def invoice_lines(store: Store, items: Iterable[Row], now: int) -> list[lines.Line]:

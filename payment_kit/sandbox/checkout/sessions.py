@@ -58,13 +58,20 @@ def create(call: Call, params: dict[str, Any], link: str | None = None) -> Row:
     if mode == "setup":
         intent = setups.new(call, _setup_data(params), str(customer["id"]) if customer else None, _session=id_)
         return call.add({**row, "setup_intent": call.add(intent, "setup_intent.created")["id"]})
-    reduced = redeemable(call, params.get("discounts"), customer, str(code))
+    _, whole = basket.computed(call.store, sold, str(code))
+    reduced = discounts.resolve(
+        call, params.get("discounts"), customer=customer, currency=code, amount=whole.subtotal, keep=False
+    )  # fmt: skip
     row |= {"_discounts": reduced, "discounts": _shown(reduced), "_tax_exempt": (customer or {}).get("tax_exempt")}
     row, sold = priced(call.store, row, sold)
-    if mode == "payment" and row["amount_total"]:
-        intents.check_amount(row["amount_total"], str(code))
+    _payable(row)
     basket.keep(call, sold)
     return call.add(row)
+
+
+def _payable(session: Row) -> None:
+    if session["mode"] == "payment" and session["amount_total"]:
+        intents.check_amount(session["amount_total"], session["currency"])
 
 
 def _fitting(params: dict[str, Any], mode: str, now: int, link: str | None) -> None:
@@ -107,13 +114,10 @@ def _sellable(sold: list[Row], mode: str) -> None:
         message = "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or "
         raise invalid("line_items", message + "use only one-time prices.")
     if mode == "subscription":
-        prices = [item["price"] for item in sold if basket.recurs(item)]
-        if not prices:
+        if not any(basket.recurs(item) for item in sold):
             message = "You must provide at least one recurring price in `subscription` mode when using prices."
             raise invalid("line_items", message)
-        if len({(one["recurring"]["interval"], one["recurring"]["interval_count"]) for one in prices}) > 1:
-            message = "Checkout does not support multiple prices with different billing intervals."
-            raise invalid("line_items", message)
+        basket.together(sold)
 
 
 def _setup_data(params: dict[str, Any]) -> dict[str, Any]:
@@ -235,11 +239,6 @@ def invoice_creation(given: dict[str, Any] | None) -> Row:
     return {"enabled": bool(given and given["enabled"]), "invoice_data": {**data, "metadata": merged({}, data)}}
 
 
-def redeemable(call: Call, given: list[dict[str, Any]] | None, customer: Row | None, code: str) -> list[Row]:
-    """The discounts that coupons and promotion codes would make; counted only when the customer completes."""
-    return discounts.resolve(call, given, customer=customer, currency=code, keep=False)
-
-
 def _shown(reduced: list[Row]) -> list[Row]:
     """The session's ``discounts``: a code, or the coupon itself."""
     shown = []
@@ -267,6 +266,7 @@ def priced(store: Store, session: Row, sold: list[Row]) -> tuple[Row, list[Row]]
 def choose(call: Call, session: Row, reduced: list[Row], sold: list[Row]) -> Row:
     """The session after its customer chose quantities or a promotion code; nobody is told."""
     after, sold = priced(call.store, {**session, "_discounts": reduced, "discounts": _shown(reduced)}, sold)
+    _payable(after)
     basket.keep(call, sold)
     return call.change(session, **after)
 

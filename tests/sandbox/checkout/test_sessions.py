@@ -180,3 +180,16 @@ def test_lists_filter(shop: Shop) -> None:
     assert listed(payment_intent=done["payment_intent"]) == [guest["id"]]
     assert listed(customer_details={"email": "eva@example.com"}) == [guest["id"]]
     assert listed(subscription="sub_none") == []
+
+
+def test_a_code_with_a_least_amount_wants_as_much_in_the_basket(shop: Shop) -> None:
+    coupon = shop.post("coupons", percent_off=10, duration="once")["id"]
+    code = shop.post(
+        "promotion_codes", promotion={"type": "coupon", "coupon": coupon},
+        restrictions={"minimum_amount": 1000, "minimum_amount_currency": "usd"},
+    )  # fmt: skip
+    price, asked = shop.price(600), [{"promotion_code": code["id"]}]
+    line = {"price": price, "quantity": 1}
+    error = shop.refused("checkout/sessions", mode="payment", success_url=SUCCESS, line_items=[line], discounts=asked)
+    assert error["param"] == "discounts[0][promotion_code]"
+    assert shop.session(price, quantity=2, discounts=asked)["amount_total"] == 1080

@@ -304,6 +304,30 @@ DIFFERENCES: tuple[Difference, ...] = (
         "",
     ),
     Difference(
+        "Checkout",
+        "A customer fills in the page of a checkout session or a payment link.",
+        "There is no page: the session's `url` opens nothing.",
+        "Complete a session, or open a link, with the control API.",
+    ),
+    Difference(
+        "Checkout",
+        "Shipping, custom fields, consent, tax ids, optional items, recovery of expired sessions.",
+        "Their parameters are refused by name.",
+        "",
+    ),
+    Difference(
+        "Checkout",
+        "Metadata, shipping details and, on some accounts, line items of an open session can be changed.",
+        "Metadata only.",
+        "",
+    ),
+    Difference(
+        "Checkout",
+        "A quote can copy or revise another, begin a subscription later, and is drawn as a PDF.",
+        "`from_quote` and `effective_date` are refused, the PDF is answered 501.",
+        "",
+    ),
+    Difference(
         "Connect",
         "Requirements, verification of persons and documents, capabilities that are granted or taken.",
         "An account becomes ready when its terms are accepted, or when the control API plays its owner's onboarding.",

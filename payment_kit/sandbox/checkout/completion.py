@@ -240,6 +240,8 @@ def _subscribe(call: Call, session: Row, visitor: Visitor) -> Row:
         session = _pay_first(call, session, invoice, method, visitor)
         invoice = call.find("invoice", invoice["id"])
         row = call.find("subscription", row["id"])
+    elif method is not None and visitor.customer is not None:
+        methods.attach(call, method["id"], visitor.customer)
     if not nothing and invoice is not None and invoice["status"] == "paid":
         status = "paid"
     if method is not None:

@@ -207,6 +207,24 @@ def test_a_coupon_goes_on_with_the_subscription(shop: Shop) -> None:
     assert shop.get(f"coupons/{coupon}")["times_redeemed"] == 1
 
 
+def test_credit_pays_a_subscription_first_and_its_card_the_rest(shop: Shop) -> None:
+    customer = shop.customer(card=None, balance=-500)
+    done = shop.complete(shop.session(shop.price(500, interval="month"), mode="subscription", customer=customer))
+    assert (done["payment_status"], shop.get("payment_intents")["data"]) == ("paid", [])
+    shop.wait(32 * DAY)
+    assert [row["amount_paid"] for row in shop.get("invoices")["data"]] == [500, 0]
+
+
+def test_a_session_of_a_test_clock_expires_by_that_clock(shop: Shop) -> None:
+    clock = shop.post("test_helpers/test_clocks", frozen_time=shop.sandbox.now)
+    customer = shop.customer(test_clock=clock["id"])
+    session = shop.session(shop.price(500), customer=customer)
+    shop.wait(2 * DAY)
+    assert shop.get(f"checkout/sessions/{session['id']}")["status"] == "open"
+    shop.post(f"test_helpers/test_clocks/{clock['id']}/advance", frozen_time=clock["frozen_time"] + DAY)
+    assert shop.get(f"checkout/sessions/{session['id']}")["status"] == "expired"
+
+
 def test_a_setup_session_saves_a_card(shop: Shop) -> None:
     customer = shop.customer(card=None)
     done = shop.complete(shop.session(mode="setup", currency="eur", customer=customer))

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from payment_kit.sandbox import control, faults, form, ids, keys, listing, page, registry, versions
+from payment_kit.sandbox import browsers, control, faults, form, ids, keys, listing, page, registry, versions
 from payment_kit.sandbox.call import Call, public, unit
 from payment_kit.sandbox.delivery import WAITING_MAX
 from payment_kit.sandbox.endpoint import Endpoint
@@ -142,12 +142,16 @@ class Door:
 
     async def _answered(self, scope: Scope, receive: Receive, visit: Visit) -> Answer:
         path = visit.path
+        if path.startswith("/_sandbox"):
+            browsers.check_host(visit.headers, (scope.get("server") or ("",))[0])
         if path in PAGE_PATHS and visit.method in ("GET", "HEAD"):
             return page.answer()
         if visit.method == "OPTIONS" and not path.startswith("/_sandbox"):
             return 200, b"", dict(_PREFLIGHT)
         visit.enter(await self.worlds.key(visit.headers.get("authorization", "")))
         key = visit.key
+        if key is not None and key.kind != keys.PUBLISHABLE:
+            browsers.check_origin(visit.headers)
         if path.startswith("/_sandbox/") and key is not None:
             if key.kind != keys.SECRET:
                 raise ApiError(403, "The control API takes the secret key of a world.", stored=False)
@@ -181,7 +185,7 @@ class Door:
         if visit.fault is not None:
             await self._before(visit.fault)
         if named is None:
-            raw = await self._raw(scope, receive, visit)
+            raw = _allowed(await self._raw(scope, receive, visit), endpoint, found, visit)
             return self._execute(endpoint, found, raw, visit, None, "")
         if not 0 < len(named) <= IDEMPOTENCY_KEY_MAX:
             raise ApiError(
@@ -198,7 +202,7 @@ class Door:
             )
         key.world.in_use.add(held)
         try:
-            raw = await self._raw(scope, receive, visit)
+            raw = _allowed(await self._raw(scope, receive, visit), endpoint, found, visit)
             return self._once(endpoint, found, raw, visit, named)
         finally:
             key.world.in_use.discard(held)
@@ -227,7 +231,10 @@ class Door:
 
     def _once(self, endpoint: Endpoint, found: tuple[str, ...], raw: dict[str, Any], visit: Visit, key: str) -> Answer:
         """Execute once per key: the same request again gets the same answer, another one is refused."""
-        print_ = blake2b(orjson.dumps([visit.path, raw], option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+        # a browser's key gets less of an object to see, so it never shares an answer with a secret key
+        shown = ["browser"] if visit.key is not None and visit.key.kind == keys.PUBLISHABLE else []
+        told = orjson.dumps([visit.path, raw, *shown], option=orjson.OPT_SORT_KEYS)
+        print_ = blake2b(told, digest_size=16).hexdigest()
         stored = visit.store.answered(key)
         if stored is None:
             return self._execute(endpoint, found, raw, visit, key, print_)
@@ -250,8 +257,6 @@ class Door:
         key: str | None,
         print_: str,
     ) -> Answer:
-        if visit.key is not None and visit.key.kind != keys.SECRET:
-            raw = keys.allowed(visit.key, visit.store, endpoint.method, endpoint.path, raw, found)
         store = visit.store
         call = self._call(endpoint, found, visit, key)
         try:
@@ -310,6 +315,13 @@ class Door:
         if visit.key is not None and visit.key.kind == keys.PUBLISHABLE:
             result = keys.shown(result)
         return orjson.dumps(result)
+
+
+def _allowed(raw: dict[str, Any], endpoint: Endpoint, found: tuple[str, ...], visit: Visit) -> dict[str, Any]:
+    """The parameters, when the key may do this operation at all: an answer kept under an idempotency key is one too."""
+    if visit.key is None or visit.key.kind == keys.SECRET:
+        return raw
+    return keys.allowed(visit.key, visit.store, endpoint.method, endpoint.path, raw, found)
 
 
 def _row(store: Store, row: Row) -> Row:

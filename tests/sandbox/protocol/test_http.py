@@ -104,3 +104,46 @@ async def test_a_webhook_comes_in_the_version_of_its_endpoint(sandbox: Sandbox) 
     ((body, _),) = receiver.got
     event = orjson.loads(body)
     assert (event["api_version"], event["data"]["object"]["features"]) == ("2023-10-16", [])
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("rebound.evil.com", 403),
+        ("rebound.evil.com.:80", 403),
+        ("[", 403),
+        ("localhost:12111", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:12111", 200),
+        ("sandbox:12111", 200),
+        ("host.docker.internal:12111", 200),
+    ],
+)
+async def test_the_control_api_is_not_there_under_a_name_of_the_public_dns(
+    sandbox: Sandbox, host: str, status: int
+) -> None:
+    for path in ("/_sandbox/stats", "/_sandbox/"):
+        answer = await over_http(sandbox, "GET", path, headers={"Host": host})
+        assert answer.status == status, answer.body
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://evil.com", 403),
+        ("https://203.0.113.7.evil.com", 403),
+        ("https://8.8.8.8", 403),
+        ("null", 403),
+        ("http://localhost:3000", 200),
+        ("http://shop.test", 200),
+        ("http://192.168.1.5:8080", 200),
+    ],
+)
+def test_a_page_of_the_public_web_may_bring_a_publishable_key_only(origin: str, status: int) -> None:
+    sandbox = Sandbox()
+    assert ask(sandbox, "GET", "/v1/balance", origin=origin).status == status
+    assert ask(sandbox, "POST", "/_sandbox/reset", b"{}", origin=origin).status == status
+    intent = ask(sandbox, "POST", "/v1/payment_intents", {"amount": "1000", "currency": "usd"}).body
+    asked = {"client_secret": intent["client_secret"]}
+    path = f"/v1/payment_intents/{intent['id']}"
+    assert ask(sandbox, "GET", path, asked, sandbox.publishable_key, origin=origin).status == 200

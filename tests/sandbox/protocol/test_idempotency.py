@@ -52,3 +52,22 @@ def test_an_exception_of_the_sandbox_is_a_500_in_stripes_shape_that_its_key_repl
     assert "Traceback" not in str(broken.body)
     assert ask(sandbox, "POST", "/v1/payment_intents", data, idempotency_key="k2").status == 200
     assert sandbox.door.failures == 1
+
+
+def test_an_answer_is_kept_from_a_key_that_may_not_do_the_operation() -> None:
+    sandbox = Sandbox()
+    key = control(sandbox, "keys", {"permissions": {"products": "write"}})["key"]
+    asked = {"email": "a@example.com"}
+    assert ask(sandbox, "POST", "/v1/customers", asked, idempotency_key="k").status == 200
+    assert ask(sandbox, "POST", "/v1/customers", asked, key, idempotency_key="k").status == 403
+
+
+def test_a_browser_never_gets_the_answer_a_server_got() -> None:
+    sandbox = Sandbox()
+    intent = ask(sandbox, "POST", "/v1/payment_intents", {"amount": "1000", "currency": "usd", **CARD}).body
+    path = f"/v1/payment_intents/{intent['id']}/confirm"
+    asked = {"payment_method": "pm_card_visa"}
+    assert "amount_received" in ask(sandbox, "POST", path, asked, idempotency_key="k").body
+    browser = {**asked, "client_secret": intent["client_secret"]}
+    again = ask(sandbox, "POST", path, browser, sandbox.publishable_key, idempotency_key="k")
+    assert (again.status, again.body["error"]["type"]) == (400, "idempotency_error")

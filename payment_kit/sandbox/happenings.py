@@ -26,6 +26,8 @@ def dispute(call: Call, reason: str) -> Row:
     if reason not in disputes.NETWORK_REASON:
         raise invalid("reason", f"must be one of {', '.join(disputes.NETWORK_REASON)}")
     charge = call.find("charge", call.path[0])
+    if charge["source_transfer"] is not None:
+        raise ApiError(400, f"Charge {charge['id']} is a transfer's: no customer paid it.", stored=False)
     if not charge["captured"] or charge["status"] != "succeeded" or charge["disputed"] or charge["refunded"]:
         message = f"Charge {charge['id']} is not captured, already disputed or refunded as a whole."
         raise ApiError(400, message, stored=False)

@@ -133,10 +133,14 @@ def escalate(call: Call, row: Row) -> Row:
     """The bank makes a chargeback of an inquiry: the money leaves now, and there is a new time to answer."""
     due = (call.now // settlement.DAY + DUE_AFTER_DAYS) * settlement.DAY + settlement.DAY - 1
     card = {**row["payment_method_details"]["card"], "case_type": "chargeback"}
+    charge = call.find("charge", row["charge"])
+    # an inquiry lets the charge be refunded meanwhile: what went back is no longer there to be withdrawn
+    left = min(row["amount"], charge["amount_captured"] - charge["amount_refunded"])
     row = call.change(
         row,
         "charge.dispute.updated",
-        balance_transactions=[_withdrawn(call, row)],
+        amount=left,
+        balance_transactions=[_withdrawn(call, {**row, "amount": left})],
         evidence_details={**row["evidence_details"], "due_by": due},
         is_charge_refundable=False,
         payment_method_details={"card": card, "type": "card"},

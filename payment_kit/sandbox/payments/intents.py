@@ -202,6 +202,7 @@ def update_payment_intent(call: Call) -> Row:
     if method is not None:
         methods.check_type(method, changed["payment_method_types"], "PaymentIntent")
         changes |= {"payment_method": method["id"], "status": "requires_confirmation", "next_action": None}
+        changes["_authenticated"] = False
     elif "payment_method" in params:
         changes |= {"status": "requires_payment_method", "next_action": None}
     return call.change(row, **changes)

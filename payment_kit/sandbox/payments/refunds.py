@@ -59,6 +59,8 @@ def make(
 
 
 def _check(call: Call, charge: Row, amount: int, left: int) -> None:
+    if charge["source_transfer"] is not None:
+        raise ApiError(400, f"Charge {charge['id']} was made by a transfer; reverse the transfer to give it back.")
     if not charge["captured"] or charge["status"] != "succeeded":
         raise ApiError(400, f"Charge {charge['id']} has not been captured and cannot be refunded.")
     if disputes.charged_back(call.store, charge):

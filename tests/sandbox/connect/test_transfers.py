@@ -123,3 +123,14 @@ def test_what_a_transfer_paid_cannot_break_the_other_operations_of_a_charge() ->
         answer = ask(sandbox, method, path, params, None, stripe_account=account)
         assert answer.status < 500 or answer.status == 501, answer.body
     assert sandbox.door.failures == 0
+
+
+def test_the_payment_of_a_transfer_is_neither_refunded_nor_disputed() -> None:
+    sandbox, account = _platform()
+    payment = _transfer(sandbox, account, 1000).body["destination_payment"]
+    there = {"stripe_account": account}
+    refund = ask(sandbox, "POST", "/v1/refunds", {"charge": payment}, **there)
+    assert (refund.status, "reverse the transfer" in refund.body["error"]["message"]) == (400, True)
+    body = b'{"reason": "fraudulent"}'
+    assert ask(sandbox, "POST", f"/_sandbox/charges/{payment}/dispute", body, **there).status == 400
+    assert sandbox.door.failures == 0

@@ -138,3 +138,16 @@ def test_unsetting_the_method_asks_for_another_one_and_another_currency_changes_
     assert post(sandbox, path, payment_method="")["status"] == "requires_payment_method"
     assert post(sandbox, path, currency="eur")["payment_method_types"] == ["card", "sepa_debit"]
     assert post(sandbox, path, currency="jpy")["payment_method_types"] == ["card"]
+
+
+def test_another_payment_method_has_to_be_authenticated_anew() -> None:
+    sandbox = Sandbox()
+    intent = pay(sandbox, card=AUTH, confirmation_method="manual")
+    path = f"payment_intents/{intent['id']}"
+    authenticated = unit(
+        Call(sandbox.store, "bank", path=(intent["id"],)), lambda call: intents.authenticate(call, True)
+    )
+    sandbox.store.commit()
+    assert authenticated["status"] == "requires_confirmation"
+    post(sandbox, path, payment_method="pm_card_threeDSecure2Required")
+    assert post(sandbox, f"{path}/confirm")["status"] == "requires_action"

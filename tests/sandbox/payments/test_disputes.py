@@ -151,3 +151,13 @@ def test_what_was_refunded_before_is_not_disputed_and_after_a_win_the_rest_can_b
     assert dispute["amount"] == 700
     post(sandbox, f"disputes/{dispute['id']}", **{"evidence[uncategorized_text]": "winning_evidence"})
     assert post(sandbox, "refunds", charge=charge)["amount"] == 700
+
+
+def test_an_inquiry_refunded_in_part_escalates_for_the_rest_only() -> None:
+    sandbox = Sandbox()
+    intent = act(sandbox, card="createDisputeInquiry")
+    (before,) = get(sandbox, "disputes")["data"]
+    post(sandbox, "refunds", payment_intent=intent["id"], amount="400")
+    after = post(sandbox, f"disputes/{before['id']}", **{"evidence[uncategorized_text]": "escalate_inquiry_evidence"})
+    assert (before["amount"], after["amount"]) == (1000, 600)
+    assert [money["amount"] for money in after["balance_transactions"]] == [-600]

@@ -39,8 +39,15 @@ class Journal:
 
     def write(self, record: dict[str, Any]) -> None:
         """Append one record."""
-        if self._file >= 0:
+        if self._file < 0:
+            return
+        end = os.lseek(self._file, 0, os.SEEK_END)
+        try:
             _write_all(self._file, orjson.dumps(record) + b"\n")
+        except OSError:
+            # a full disk takes half a line: the next record must not be written behind it
+            os.ftruncate(self._file, end)
+            raise
 
     def replay(self) -> Iterator[dict[str, Any]]:
         """All records, oldest first; a last line without its end is no record."""
@@ -56,7 +63,7 @@ class Journal:
         if self._file < 0:
             return
         fresh = self._path.with_suffix(".new")
-        with fresh.open("wb") as file:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
             file.writelines(orjson.dumps(record) + b"\n" for record in records)
         os.close(self._file)
         fresh.replace(self._path)

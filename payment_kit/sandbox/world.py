@@ -173,12 +173,13 @@ class Worlds:
         del self._named[world.name]
         self.forget_keys()
         world.pace.run_at(0)
-        await world.delivery.stop()
-        world.store.reset(world.store.meta)
+        # before anything is awaited: the key opens this world anew as soon as somebody uses it
         world.journal.close()
         folder = self._folder(world.name)
         if folder is not None:
             shutil.rmtree(folder)
+        await world.delivery.stop()
+        world.store.reset(world.store.meta)
 
     def forget_keys(self) -> None:
         """Look every key up again at its next use."""

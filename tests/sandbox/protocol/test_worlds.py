@@ -1,5 +1,6 @@
 """Worlds: each secret key its own account, side by side in one process, bounded, kept in its own folder."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,17 @@ def test_the_last_requests_can_be_read_without_their_secrets() -> None:
     (found,) = ask(sandbox, "GET", "/_sandbox/requests", {"status": "200"}, ONE).body
     assert found["path"] == "/v1/customers"
     assert control(sandbox, "requests") == []
+
+
+async def test_a_key_opens_its_world_anew_while_the_old_one_is_being_closed(tmp_path: Path) -> None:
+    sandbox = Sandbox(state_dir=tmp_path)
+    await sandbox.worlds.start()
+    old = (await sandbox.worlds.key(f"Bearer {ONE}")).world
+    _, fresh = await asyncio.gather(sandbox.worlds.close_world(old), sandbox.worlds.key(f"Bearer {ONE}"))
+    fresh.world.store.set_meta(api_version="2024-06-20")
+    fresh.world.store.commit()
+    await sandbox.worlds.stop()
+    sandbox.close()
+    again = Sandbox(state_dir=tmp_path)
+    assert (await again.worlds.key(f"Bearer {ONE}")).world.store.meta["api_version"] == "2024-06-20"
+    again.close()

@@ -1,6 +1,7 @@
 """State on disk survives a SIGKILL of a real process, and belongs to one process at a time."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from payment_kit.sandbox import Sandbox, SandboxServer, StateInUse
+from payment_kit.sandbox.journal import Journal
 from tests.sandbox.receiver import Receiver, flush, register
 from tests.sandbox.wire import ask, control, pay, rows
 
@@ -147,3 +149,30 @@ def test_events_that_were_forgotten_do_not_come_back_with_a_restart(tmp_path: Pa
     second = Sandbox(state_dir=tmp_path)
     assert list(second.store.rows("event")) == []
     second.close()
+
+
+def test_a_record_a_full_disk_cut_short_is_taken_out_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path)
+    journal.write({"meta": {"now": 1}})
+    write, left = os.write, [10]
+
+    def full(descriptor: int, data: bytes) -> int:
+        if not left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data[: left.pop()])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            journal.write({"meta": {"now": 23}})
+    journal.write({"meta": {"now": 3}})
+    journal.close()
+    again = Journal(tmp_path)
+    assert [record["meta"]["now"] for record in again.replay()] == [1, 3]
+    again.close()
+
+
+def test_what_is_on_disk_is_for_its_owner_alone(tmp_path: Path) -> None:
+    for _ in range(2):
+        Sandbox(state_dir=tmp_path).close()
+        assert (tmp_path / "journal.jsonl").stat().st_mode & 0o077 == 0

@@ -199,10 +199,12 @@ class Delivery:
         async with aiohttp.ClientSession() as session:
             attempt = await self._attempt(session, event, endpoint, number=len(entry.attempts) + 1, at=self.store.now)
         entry.attempts.append(attempt)
-        if attempt.outcome == "acknowledged" and generation == self._generation:
+        # whoever answers may have changed or deleted the endpoint meanwhile
+        now = self._ends(key)[1]
+        if attempt.outcome == "acknowledged" and generation == self._generation and now and "deleted" not in now:
             self._parked = [parked for parked in self._parked if parked[2].key != key]
             heapify(self._parked)
-            self._acknowledged(key, endpoint)
+            self._acknowledged(key, now)
         return entry
 
     async def _run(self) -> None:

@@ -29,10 +29,12 @@ class Pace:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        began, start = time.monotonic(), self._store.now
+        before, passed = time.monotonic(), 0.0
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            to = start + int((time.monotonic() - began) * self.speed)
-            # somebody may have moved the clock meanwhile
-            to = max(to, self._store.now)
-            self._delivery.add(clock.advance(self._store, min(to, self._store.now + clock.STEP_SECONDS_MAX)))
+            before, since = (now := time.monotonic()), now - before
+            passed += since * self.speed
+            # from where the clock stands: somebody may have moved it meanwhile
+            step = min(int(passed), clock.STEP_SECONDS_MAX)
+            passed -= step
+            self._delivery.add(clock.advance(self._store, self._store.now + step))

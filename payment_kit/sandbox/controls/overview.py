@@ -63,7 +63,8 @@ def _next_renewal(store: Store) -> int | None:
     times = [
         at
         for at, kind, id_ in store.agendas.get(None, ())
-        if kind == "subscription" and store.tables[kind].rows[id_].get("_due") == at
+        # the agenda is cleared of what was put off or rolled back only when its time comes
+        if kind == "subscription" and (store.get(kind, id_) or {}).get("_due") == at
     ]
     return min(times, default=None)
 

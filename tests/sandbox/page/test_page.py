@@ -121,3 +121,17 @@ async def test_the_overview_is_bounded_and_shows_nothing_private(sandbox: Sandbo
     assert [row["name"] for row in found["customers"]] == [str(number) for number in range(29, 4, -1)]
     assert found["fail_next"] == [{"customer": None, "decline": "generic_decline", "count": 1}]
     assert "whsec_" not in str(found)
+
+
+async def test_the_overview_is_there_after_a_subscription_was_taken_back(sandbox: Sandbox) -> None:
+    customer = (await ask(sandbox, "POST", "/v1/customers", {"payment_method": "pm_card_visa"})).body["id"]
+    method = next(sandbox.store.rows("payment_method"))["id"]
+    product = (await ask(sandbox, "POST", "/v1/products", {"name": "Tea"})).body["id"]
+    price = {"product": product, "currency": "usd", "unit_amount": "500", "recurring[interval]": "month"}
+    price = (await ask(sandbox, "POST", "/v1/prices", price)).body["id"]
+    asked = {"customer": customer, "default_payment_method": method, "items[0][price]": price}
+    await pay(sandbox)  # falls due before the renewal would have
+    fault = {"Sandbox-Fault": "error_during"}
+    assert (await ask(sandbox, "POST", "/v1/subscriptions", asked, headers=fault)).status == 500
+    found = await ask(sandbox, "GET", "/_sandbox/overview")
+    assert (found.status, found.body["next_renewal"]) == (200, None)

@@ -120,6 +120,13 @@ async def test_the_clock_runs_at_a_speed_until_it_is_told_to_stand_still(sandbox
     assert (await ask(sandbox, "POST", "/_sandbox/clock", orjson.dumps({"speed": 1e9}))).status == 400
 
 
+async def test_a_running_clock_goes_on_from_where_it_was_moved_to(sandbox: Sandbox) -> None:
+    await control(sandbox, "clock", speed=100)
+    moved = (await control(sandbox, "clock", advance_seconds=31 * DAY))["now"]
+    await until(lambda: sandbox.now > moved)
+    await control(sandbox, "clock", speed=0)
+
+
 async def test_every_operation_is_in_the_help_and_an_unknown_one_points_there(sandbox: Sandbox) -> None:
     told = orjson.loads((await ask(sandbox, "GET", "/_sandbox/help")).raw)
     assert {"method", "path", "takes", "gives"} == set(told[0])

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
+import pytest
 import pytest_asyncio
 import stripe
 
 from payment_kit.sandbox import Sandbox
+from payment_kit.sandbox.deliveries import Attempt
 from tests.sandbox.receiver import Receiver, flush, register
 from tests.sandbox.wire import ask, control
 
@@ -104,3 +106,23 @@ async def test_what_is_not_there_or_disabled_is_refused(sandbox: Sandbox, receiv
     await ask(sandbox, "POST", f"/v1/webhook_endpoints/{endpoint['id']}", {"disabled": "true"})
     answer = await ask(sandbox, "POST", f"/_sandbox/events/{one['event']}/replay")
     assert (answer.status, "No enabled endpoint" in answer.body["error"]["message"]) == (400, True)
+
+
+async def test_an_endpoint_deleted_while_it_answers_a_replay_stays_deleted(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, delivery = sandbox.store, sandbox.delivery
+    endpoint = await register(sandbox, "http://127.0.0.1:9/")
+    await control(sandbox, "delivery", collect=True)
+    await ask(sandbox, "POST", "/v1/products", {"name": "Tea"})
+    event = next(store.rows("event"))
+    store.put({**store.tables["webhook_endpoint"].rows[endpoint["id"]], "_failing_since": 1})
+    store.commit()
+
+    async def answers_late(*_: object, **__: object) -> Attempt:
+        assert (await ask(sandbox, "DELETE", f"/v1/webhook_endpoints/{endpoint['id']}")).status == 200
+        return Attempt(1, sandbox.now, "", status_code=200)
+
+    monkeypatch.setattr(delivery, "_attempt", answers_late)
+    await delivery.replay(event, store.tables["webhook_endpoint"].rows[endpoint["id"]])
+    assert "deleted" in store.tables["webhook_endpoint"].rows[endpoint["id"]]

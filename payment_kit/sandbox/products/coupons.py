@@ -14,6 +14,7 @@ from payment_kit.sandbox.store import Row, Store
 
 NAME_MAX = 40
 REDEEM_YEARS_MAX = 5
+MONTHS_MAX = 1200
 ID_MAX = 200
 _YEAR = 366 * 86_400
 
@@ -91,6 +92,8 @@ def _checked(call: Call) -> None:
     for name in ("duration_in_months", "max_redemptions"):
         if params.get(name, 1) < 1:
             raise invalid(name, "This value must be greater than or equal to 1.", "parameter_invalid_integer")
+    if (months or 0) > MONTHS_MAX:
+        raise invalid("duration_in_months", f"This value must be at most {MONTHS_MAX}.", "parameter_invalid_integer")
     by = params.get("redeem_by")
     if by is not None and not call.now < by <= call.now + REDEEM_YEARS_MAX * _YEAR:
         raise invalid("redeem_by", "redeem_by must be in the future, and no more than 5 years away.")

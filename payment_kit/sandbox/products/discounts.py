@@ -119,6 +119,15 @@ def drop(call: Call, discount: Row) -> Row:
     return tombstone
 
 
+def redeemable(call: Call, given: Row) -> bool:
+    """Whether ``{"coupon" | "discount" | "promotion_code": id}`` could be given at this moment, terms aside."""
+    rows = {name: call.store.get(name, id_) or {"deleted": True} for name, id_ in given.items() if id_ is not None}
+    if "promotion_code" in rows and rows["promotion_code"].get("active"):
+        rows["coupon"] = call.store.get("coupon", rows["promotion_code"]["promotion"]["coupon"]) or {"deleted": True}
+    gone = any("deleted" in row for row in rows.values())
+    return not gone and rows.get("coupon", {}).get("valid", True) and rows.get("promotion_code", {}).get("active", True)
+
+
 def _redeemable(call: Call, coupon: Row, currency: str | None, param: str) -> None:
     expired = coupon["redeem_by"] is not None and call.now > coupon["redeem_by"]
     if expired or not coupon["valid"]:

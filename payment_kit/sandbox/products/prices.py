@@ -43,9 +43,20 @@ def update_price(call: Call) -> Row:
             raise invalid("tax_behavior", "Once a price is inclusive or exclusive of tax, that cannot be changed.")
     if "currency_options" in params:
         given = params["currency_options"]
+        if given is None:
+            _removable(call, row)
         more = price_terms.options(given, row["currency"], row["billing_scheme"] == "tiered")
         changes["_currency_options"] = {} if given is None else {**(row.get("_currency_options") or {}), **more}
     return call.change(row, "price.updated", **changes, metadata=merged(row, params))
+
+
+def _removable(call: Call, row: Row) -> None:
+    """Raises 400 when the currency options are to go, and subscriptions are billed by them."""
+    for item in call.store.tables["subscription_item"].having("_price", row["id"]):
+        subscription = call.store.get("subscription", item["subscription"])
+        if subscription is not None and subscription["currency"] != row["currency"]:
+            message = f"The price cannot lose its currency options: {subscription['id']} is billed by them."
+            raise invalid("currency_options", message)
 
 
 def _archivable(call: Call, row: Row) -> None:
@@ -61,6 +72,8 @@ def _prices(call: Call) -> Row:
     if len(call.params.get("lookup_keys") or ()) > LOOKUP_KEYS_MAX:
         raise invalid("lookup_keys", f"Invalid array: at most {LOOKUP_KEYS_MAX} lookup keys at once.")
     params = {"active": True, **call.params}
+    if len(params.get("lookup_keys") or ()) == 1:  # there is an index for one
+        params["lookup_key"] = params.pop("lookup_keys")[0]
     return listing.page(call.part(**params), "price", "/v1/prices", _inline=None)
 
 

@@ -179,3 +179,8 @@ def test_a_tax_rate_is_archived_and_keeps_its_percentage() -> None:
 def test_a_tax_rate_has_a_percentage(percentage: str) -> None:
     data = {"display_name": "T", "inclusive": "true", "percentage": percentage}
     assert refused(Sandbox(), "tax_rates", **data)["param"] == "percentage"
+
+
+def test_a_coupon_that_runs_beyond_the_calendar_is_refused(shop: Sandbox) -> None:
+    error = refused(shop, "coupons", percent_off="5", duration="repeating", duration_in_months="1000000000")
+    assert error["param"] == "duration_in_months"

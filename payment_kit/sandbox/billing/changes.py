@@ -55,6 +55,12 @@ def _changeable(row: Row, params: dict[str, Any]) -> None:
         raise ApiError(
             400, f"The subscription is incomplete: {names} cannot be updated until its first invoice is paid."
         )
+    if row["schedule"] is not None and given & {"cancel_at", "cancel_at_period_end"}:
+        message = (
+            f"The subscription is managed by the subscription schedule `{row['schedule']}`, and updating any "
+            "cancelation behavior directly is not allowed. Please update the schedule instead."
+        )
+        raise ApiError(400, message)
     if row["pending_update"] is not None and given & {"items", "billing_cycle_anchor", "trial_end"}:
         raise ApiError(400, "The subscription has a pending update; pay or void its latest invoice first.")
 
@@ -172,6 +178,7 @@ def _move(call: Call, row: Row, customer: Row, held: list[Row], given: dict[str,
         after.pop("quantity", None)
     else:
         after["quantity"] = given.get("quantity", before.get("quantity", 1))
+        params_of.within(rows.price_of(call.store, after), after["quantity"], row["currency"], path)
     if "tax_rates" in given:
         after["tax_rates"] = params_of.tax_rates(call, given["tax_rates"], f"{path}[tax_rates]")
     return Move(before, after | _item_discounts(call, row, customer, after, given, path))

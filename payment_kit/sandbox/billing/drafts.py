@@ -53,7 +53,8 @@ def draft(
     invoice = _row(call, id_, customer, billing_reason, currency, subscription, **fields)
     invoice["auto_advance"] = auto_advance
     invoice |= timetable(invoice, call.now)
-    waiting = items.pending(call.store, customer["id"], currency, subscription) if pending_items else []
+    lines = list(lines)
+    waiting = _joining(call.store, customer, currency, subscription, len(lines)) if pending_items else []
     asked = [items.line(call.store, item) for item in waiting]
     asked += [
         line if line.subscription_item else items.line(call.store, items.of_line(call, customer, line, id_))
@@ -86,7 +87,8 @@ def preview(
     """What `draft` would make of the same, with an ``upcoming_in_`` id; nothing is stored and nobody is told."""
     id_ = call.new_id("invoice")
     invoice = _row(call, id_, customer, billing_reason, currency, subscription, discounts=discounts, **fields)
-    waiting = items.pending(call.store, customer["id"], currency, subscription) if pending_items else []
+    lines = list(lines)
+    waiting = _joining(call.store, customer, currency, subscription, len(lines)) if pending_items else []
     asked = [items.line(call.store, item) for item in waiting]
     asked += [
         line if line.subscription_item else line._replace(invoice_item=line.invoice_item or call.new_id("invoiceitem"))
@@ -96,6 +98,12 @@ def preview(
     rows = [line_items.row(call.new_id("line_item"), line, id_) for line in asked]
     invoice, rows = assembled(call.store, invoice, rows, customer, known)
     return as_preview(call, invoice, rows)
+
+
+def _joining(store: Store, customer: Row, currency: str, subscription: Row | None, lines: int) -> list[Row]:
+    """The pending items that join a new invoice, newest first: the oldest, as many as it holds beside its lines."""
+    waiting = items.pending(store, customer["id"], currency, subscription)
+    return waiting[max(0, len(waiting) + lines - LINES_MAX) :]
 
 
 def as_preview(call: Call, invoice: Row, rows: Sequence[Row]) -> Row:

@@ -53,11 +53,11 @@ def after(held: Sequence[Row], moves: Sequence[Move]) -> list[Row]:
 
 
 def restarts(call: Call, row: Row, moves: Sequence[Move]) -> bool:
-    """Whether a new cycle begins; to end a trial that is not running begins none."""
+    """Whether a new cycle begins; to end a trial that is not running begins none, and no price ends a trial."""
     until = call.params.get("trial_end")
     tried = isinstance(until, int) or (until is not None and row["status"] == "trialing")
     anew = call.params.get("billing_cycle_anchor") == "now"
-    return anew or tried or any(move.changes_interval for move in moves)
+    return anew or tried or (row["status"] != "trialing" and any(move.changes_interval for move in moves))
 
 
 def needed(call: Call, row: Row, moves: Sequence[Move]) -> bool:
@@ -272,7 +272,11 @@ def _told(call: Call, before: Row, quiet: Row) -> Row:
 
 
 def _hold_back(call: Call, row: Row, before: tuple[Row, list[Row]], invoice: Row) -> Row:
-    """Put everything back as it was; what was to change waits for the invoice to be paid, 23 hours at most."""
+    """Put everything back as it was; what was to change waits for the invoice to be paid.
+
+    That is for 23 hours, and no longer than the period or trial it was asked in
+    (docs.stripe.com/billing/subscriptions/pending-updates-reference).
+    """
     store = call.store
     held = rows.items_of(store, row["id"])
     for item in held:
@@ -285,7 +289,7 @@ def _hold_back(call: Call, row: Row, before: tuple[Row, list[Row]], invoice: Row
     cycle = {name: kept.get(name) for name in ("billing_cycle_anchor", "trial_end")}
     update = {
         **cycle,
-        "expires_at": call.now + rows.EXPIRES_SECONDS,
+        "expires_at": min(call.now + rows.EXPIRES_SECONDS, *(item["current_period_end"] for item in before[1])),
         "subscription_items": [public(item) for item in held],
         "trial_from_plan": None,
     }

@@ -7,6 +7,7 @@ from payment_kit.sandbox.billing import invoices, items, meters, proration, tota
 from payment_kit.sandbox.billing.invoices import Line
 from payment_kit.sandbox.billing.subscription_rows import cycle_of, discounts_of, flexible, metered, price_of
 from payment_kit.sandbox.call import Call
+from payment_kit.sandbox.form import INTEGER_MAX
 from payment_kit.sandbox.products import discounts, pricing
 from payment_kit.sandbox.store import Row, Store
 
@@ -45,7 +46,8 @@ def of_usage(call: Call, row: Row, item: Row, start: int, end: int) -> Line:
     """The line for what was used of a metered item between two unix seconds."""
     price, meter = price_of(call.store, item), item["price"]["recurring"]["meter"]
     used = meters.usage(call, meter, row["customer"], start, end) if meter else 0
-    amount = pricing.amount(price, used, row["currency"])
+    # usage is reported without a price in view; the clock cannot refuse what it comes to
+    amount = min(pricing.amount(price, used, row["currency"]), INTEGER_MAX)
     text = proration.described(call.store, price, used, row["currency"])
     return _line(call.store, row, item, amount, used, text, (start, end))
 

@@ -7,15 +7,17 @@ from payment_kit.sandbox.billing import periods
 from payment_kit.sandbox.billing import subscription_params as params_of
 from payment_kit.sandbox.billing import subscription_rows as rows
 from payment_kit.sandbox.call import Call
-from payment_kit.sandbox.errors import ApiError, invalid
+from payment_kit.sandbox.errors import invalid, missing
 from payment_kit.sandbox.form import Kind, amount, array, boolean, fields, integer, metadata, one_of, string
-from payment_kit.sandbox.products.discounts import DISCOUNTS
+from payment_kit.sandbox.products.discounts import DISCOUNTS, redeemable
 from payment_kit.sandbox.store import Row, Store
 
 NOW = params_of.NOW
+SENT = "send_invoice"
+DURATION_MAX = 5000  # days, weeks, months or years; the end has to lie before `TIME_MAX` besides
 PHASES_MAX = 10  # docs.stripe.com/billing/subscriptions/subscription-schedules: "up to 10 current or future phases"
 _ANCHOR = one_of("automatic", "phase_start")
-_METHOD = one_of("charge_automatically", "send_invoice")
+_METHOD = one_of("charge_automatically", SENT)
 _INVOICES = fields({"days_until_due": amount})
 
 moment = params_of.moment
@@ -75,19 +77,55 @@ def settings(before: Row, given: dict[str, Any]) -> Row:
     return {**plain, "invoice_settings": {"account_tax_ids": None, "days_until_due": due, "issuer": {"type": "self"}}}
 
 
-def read(call: Call, given: Sequence[dict[str, Any]], start: int) -> list[Row]:
-    """The phases of the parameter, one after the other from `start` in unix seconds; raises 400 for what cannot be."""
+def read(call: Call, row: Row, given: Sequence[dict[str, Any]], start: int) -> list[Row]:
+    """The phases of the parameter for the schedule `row`, one after the other from `start` in unix seconds.
+
+    Raises 400 for what cannot be, in later phases too: when those begin nobody is there to hear of it.
+    """
     if len(given) > PHASES_MAX:
         raise invalid("phases", f"A subscription schedule can have at most {PHASES_MAX} phases.")
-    found = []
+    found: list[Row] = []
+    code = row["phases"][0]["currency"] if row["subscription"] else None
     for at, phase in enumerate(given):
-        found.append(_phase(call, phase or {}, start, f"phases[{at}]"))
-        start = found[-1]["end_date"]
+        path = f"phases[{at}]"
+        if found and phase.get("start_date", start) != start:
+            raise invalid(f"{path}[start_date]", "A phase starts when the one before it ends.")
+        found.append(_phase(call, phase, start, code, path))
+        start, code = found[-1]["end_date"], found[-1]["currency"]
+        _possible(call, row, found[-1], path)
     return found
 
 
-def _phase(call: Call, given: dict[str, Any], start: int, path: str) -> Row:
-    items, code = [], None
+def _possible(call: Call, row: Row, phase: Row, path: str) -> None:
+    """Raises 400 for a phase its subscription could not enter."""
+    customer = call.find("customer", row["customer"], "customer", 400)
+    params_of.payment_method(call, customer, phase["default_payment_method"], f"{path}[default_payment_method]")
+    for inside, discounts in ((path, phase["discounts"]), *((path, item["discounts"]) for item in phase["items"])):
+        for at, discount in enumerate(discounts):
+            for name, id_ in discount.items():
+                if id_ is not None:
+                    call.find(name, id_, f"{inside}[discounts][{at}][{name}]", 400)
+    start, until = phase["start_date"], phase["trial_end"]
+    if until is not None and not start < until <= min(phase["end_date"], start + params_of.TRIAL_DAYS_MAX * rows.DAY):
+        message = f"A trial has to end within its phase, and after at most {params_of.TRIAL_DAYS_MAX} days."
+        raise invalid(f"{path}[trial_end]", message)
+    if _days_until_due(row["default_settings"], phase) is None and _method(row["default_settings"], phase) == SENT:
+        raise missing(f"{path}[invoice_settings][days_until_due]")
+
+
+def _method(defaults: Row, phase: Row) -> str:
+    return str(phase["collection_method"] or defaults["collection_method"])
+
+
+def _days_until_due(defaults: Row, phase: Row) -> int | None:
+    days: int | None = (phase["invoice_settings"] or defaults["invoice_settings"]).get("days_until_due")
+    return days
+
+
+def _phase(call: Call, given: dict[str, Any], start: int, code: str | None, path: str) -> Row:
+    items = []
+    if len(given["items"] or ()) > params_of.ITEMS_MAX:
+        raise invalid(f"{path}[items]", f"A phase can have at most {params_of.ITEMS_MAX} items.")
     for at, wanted in enumerate(given["items"] or ()):
         wish = params_of.wished(call, wanted or {}, code, f"{path}[items][{at}]")
         code = code or wish.price["currency"]
@@ -151,10 +189,13 @@ def _end(given: dict[str, Any], start: int, price: Row, path: str) -> int:
         raise invalid(f"{path}[duration]", "You may only specify one of these parameters: end_date, duration.")
     if end is None:
         lasts = lasts or price["recurring"]
-        return periods.Cycle(start, lasts["interval"], lasts.get("interval_count", 1)).end(1)
+        count = lasts.get("interval_count", 1)
+        if not 1 <= count <= DURATION_MAX:
+            raise invalid(f"{path}[duration][interval_count]", f"This value must be from 1 to {DURATION_MAX}.")
+        end = periods.Cycle(start, lasts["interval"], count).end(1)
     if end <= start:
         raise invalid(f"{path}[end_date]", "The end date of a phase must be after its start date.")
-    return int(end)
+    return params_of.ahead(end, start, f"{path}[end_date]")
 
 
 def of_subscription(store: Store, subscription: Row) -> Row:
@@ -195,33 +236,35 @@ def span(phase: Row) -> Row:
 
 
 def wanted(call: Call, row: Row, phase: Row, *, first: bool) -> dict[str, Any]:
-    """What the subscription is asked for when it enters a phase, as its parameters; raises 400 without a due time."""
+    """What the subscription is asked for when it enters a phase, as its parameters.
+
+    What was possible when the phase was written and is no longer does not keep it from beginning: an archived price is
+    billed all the same, a payment method or a coupon that is gone is left out.
+    """
     defaults = row["default_settings"]
-    method = phase["collection_method"] or defaults["collection_method"]
     asked: dict[str, Any] = {
-        "collection_method": method,
+        "collection_method": _method(defaults, phase),
         "items": [
             {
-                "price": item["price"],
+                "price": call.store.get("price", item["price"]),
                 "metadata": item["metadata"],
                 "tax_rates": [rate["id"] for rate in item["tax_rates"]],
-                "discounts": item["discounts"],
+                "discounts": _left(call, item["discounts"]),
                 **({"quantity": item["quantity"]} if "quantity" in item else {}),
             }
             for item in phase["items"]
         ],
         "metadata": phase["metadata"],
     }
-    for name in ("default_payment_method", "description"):
-        if phase[name] or defaults[name]:
-            asked[name] = phase[name] or defaults[name]
-    if method == "send_invoice":
-        days = (phase["invoice_settings"] or defaults["invoice_settings"]).get("days_until_due")
-        if days is None:
-            raise ApiError(400, "days_until_due has to be set to send invoices.", param="phases[0][invoice_settings]")
-        asked["days_until_due"] = days
+    method = phase["default_payment_method"] or defaults["default_payment_method"]
+    if method and (call.store.get("payment_method", method) or {}).get("customer") == row["customer"]:
+        asked["default_payment_method"] = method
+    if phase["description"] or defaults["description"]:
+        asked["description"] = phase["description"] or defaults["description"]
+    if asked["collection_method"] == SENT:
+        asked["days_until_due"] = _days_until_due(defaults, phase)
     if phase["discounts"] or not first:
-        asked["discounts"] = phase["discounts"]
+        asked["discounts"] = _left(call, phase["discounts"])
     if phase["default_tax_rates"]:
         asked["default_tax_rates"] = [rate["id"] for rate in phase["default_tax_rates"]]
     if phase["trial_end"] is not None and phase["trial_end"] > call.now:
@@ -231,12 +274,17 @@ def wanted(call: Call, row: Row, phase: Row, *, first: bool) -> dict[str, Any]:
     return asked
 
 
+def _left(call: Call, given: Sequence[Row]) -> list[Row]:
+    """The discounts of a phase that can still be given."""
+    return [one for one in given if redeemable(call, one)]
+
+
 def moved(held: Sequence[Row], wanted_items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The items parameter that turns the items a subscription has into those a phase wants."""
     left = list(held)
     result, unmatched = [], []
     for item in wanted_items:
-        same = next((one for one in left if one["_price"] == item["price"]), None)
+        same = next((one for one in left if one["_price"] == item["price"]["id"]), None)
         if same is None:
             unmatched.append(item)
         else:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from payment_kit.sandbox import listing
-from payment_kit.sandbox.billing import changes, ending, phases, subscriptions
+from payment_kit.sandbox.billing import changes, ending, moves, phases, subscriptions
+from payment_kit.sandbox.billing import subscription_params as params_of
 from payment_kit.sandbox.billing import subscription_rows as rows
 from payment_kit.sandbox.billing.subscription_params import BILLING_MODE, PRORATION_BEHAVIOR
 from payment_kit.sandbox.call import Call
@@ -34,7 +35,9 @@ def create_schedule(call: Call) -> Row:
     start = call.now if start is phases.NOW else start
     if start < call.now:
         raise invalid("start_date", "The sandbox does not backdate subscriptions: start_date must not be in the past.")
-    row = _new(call, customer, phases.read(call, params["phases"], start))
+    params_of.ahead(start, call.now - 1, "start_date")
+    row = _new(call, customer, ())
+    row["phases"] = _read(call, row, start)
     if start > call.now:
         return call.add({**row, "_due": start}, "subscription_schedule.created")
     row = call.add(row)
@@ -60,6 +63,15 @@ def _of_subscription(call: Call) -> Row:
     row = call.add(row, "subscription_schedule.created")
     rows.save(call, subscription, schedule=row["id"])
     return row
+
+
+def _read(call: Call, row: Row, start: int) -> list[Row]:
+    """The phases of the call; raises 400 for what its subscription cannot have."""
+    found = phases.read(call, row, call.params["phases"], start)
+    for phase in found:
+        prices = [call.find("price", item["price"], "phases", 400) for item in phase["items"]]
+        changes.together(prices, row["billing_mode"]["type"])
+    return found
 
 
 def _new(call: Call, customer: Row, planned: Sequence[Row]) -> Row:
@@ -113,6 +125,8 @@ def _enter(call: Call, row: Row, number: int, behaviour: str | None = None) -> R
         subscription = subscriptions.create(call, given, collect=False)
     else:
         subscription = call.find("subscription", row["subscription"])
+        if subscription["pending_update"] is not None:
+            subscription = moves.drop_held_back(call, subscription)
         items = phases.moved(rows.items_of(call.store, subscription["id"]), wanted.pop("items"))
         wanted["proration_behavior"] = behaviour or phase["proration_behavior"]
         subscription = changes.update(call, subscription, {**wanted, "items": items})
@@ -185,7 +199,7 @@ def update_schedule(call: Call) -> Row:
         start = call.now if given is phases.NOW else given
         if row["status"] == "active" and start != current["start_date"]:
             raise invalid("phases[0][start_date]", "The start date of the current phase cannot be changed.")
-        fresh["phases"] = phases.read(call, params["phases"], start)
+        fresh["phases"] = _read(call, {**row, **fresh}, start)
         if row["status"] == "active":
             fresh["current_phase"] = phases.span(fresh["phases"][0])
     after = {**row, **fresh}

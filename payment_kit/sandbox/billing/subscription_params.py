@@ -8,6 +8,7 @@ from payment_kit.sandbox.call import Call, public
 from payment_kit.sandbox.endpoint import EXPAND, META
 from payment_kit.sandbox.errors import ApiError, invalid, missing
 from payment_kit.sandbox.form import (
+    INTEGER_MAX,
     Kind,
     amount,
     array,
@@ -22,6 +23,7 @@ from payment_kit.sandbox.form import (
 )
 from payment_kit.sandbox.params import TAX_BEHAVIOR
 from payment_kit.sandbox.products import make
+from payment_kit.sandbox.products import pricing as prices
 from payment_kit.sandbox.products.discounts import DISCOUNTS
 from payment_kit.sandbox.store import Row
 
@@ -187,7 +189,14 @@ def wished(call: Call, given: dict[str, Any], code: str | None, path: str) -> Wi
     price = billable(price, code or price["currency"], param)
     if price["recurring"]["usage_type"] == "metered" and given.get("quantity") is not None:
         raise invalid(f"{path}[quantity]", "You cannot set the quantity for metered plans.")
+    within(price, given.get("quantity", 1), code, path)
     return Wish(price, given, path)
+
+
+def within(price: Row, quantity: int, code: str | None, path: str) -> None:
+    """Raises 400 for a quantity whose amount is more than any amount can be."""
+    if prices.amount(price, quantity, code) > INTEGER_MAX:
+        raise invalid(f"{path}[quantity]", f"The amount must be at most {INTEGER_MAX}.", "amount_too_large")
 
 
 def item_fields(call: Call, wish: Wish) -> dict[str, Any]:
@@ -205,9 +214,8 @@ def tax_rates(call: Call, ids: list[str] | None, param: str) -> list[Row]:
     return [public(rate) for rate in pricing.tax_rates(call, ids, param)]
 
 
-def payment_method(call: Call, customer: Row, id_: str | None) -> str | None:
+def payment_method(call: Call, customer: Row, id_: str | None, param: str = "default_payment_method") -> str | None:
     """The id of a payment method of this customer; raises 400 for somebody else's."""
-    param = "default_payment_method"
     if id_ is not None and call.find("payment_method", id_, param, 400)["customer"] != customer["id"]:
         message = "The customer does not have a payment method with the ID " + id_ + ". The payment method must be "
         raise ApiError(400, message + "attached to the customer.", code="resource_missing", param=param)

@@ -38,6 +38,12 @@ def save(call: Call, row: Row, event: str = UPDATED, /, **changes: Any) -> Row:
     return call.change(row, None if row.get("_quiet") else event, **changes)
 
 
+def settled(call: Call, row: Row) -> Row:
+    """The subscription as it is once its invoices' fate has been heard: what an answer of the API shows."""
+    call.settle()
+    return call.find("subscription", row["id"])
+
+
 def due_times(row: Row, held: list[Row]) -> dict[str, int]:
     """What the clock has to see to, and when in unix seconds; several of one second in this order."""
     if row["status"] in ENDED:

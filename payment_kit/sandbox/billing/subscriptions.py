@@ -41,7 +41,8 @@ def create(call: Call, params: dict[str, Any], *, collect: bool = True) -> Row:
     """
     call = call.part(**params)
     customer = call.find("customer", params.get("customer"), "customer", 400)
-    _room(call, customer)
+    if collect:  # a schedule asked for its subscription before, and cannot be told now
+        _room(call, customer)
     wishes = _wishes(call, params)
     if params.get("payment_behavior") == "pending_if_incomplete":
         raise invalid("payment_behavior", "pending_if_incomplete can only be used when a subscription is updated.")
@@ -254,12 +255,13 @@ def _paid_first(call: Call, invoice: Row) -> bool:
 
 def create_subscription(call: Call) -> Row:
     """POST /v1/subscriptions"""
-    return create(call, call.params)
+    return rows.settled(call, create(call, call.params))
 
 
 def update_subscription(call: Call) -> Row:
     """POST /v1/subscriptions/{id}"""
-    return changes.update(call, call.find("subscription", call.path[0], "id"), call.params)
+    row = changes.update(call, call.find("subscription", call.path[0], "id"), call.params)
+    return rows.settled(call, row)
 
 
 def cancel_subscription(call: Call) -> Row:

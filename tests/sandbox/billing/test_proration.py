@@ -275,3 +275,35 @@ def test_usage_is_billed_after_the_period_it_was_used_in(shop: Shop) -> None:
     assert (line["quantity"], day(line["period"]["start"]), day(line["period"]["end"])) == (
         40, "2027-01-15", "2027-02-15",
     )  # fmt: skip
+
+
+def test_a_pending_update_does_not_outlast_its_period(shop: Shop) -> None:
+    row = shop.subscribe(shop.price(3_100_000))
+    end = row["items"]["data"][0]["current_period_end"]
+    shop.until(end - 7200)
+    shop.pay_with("pm_card_chargeCustomerFail")
+    row = shop.post(
+        f"subscriptions/{row['id']}", items=[{"id": item(row), "quantity": 2}],
+        proration_behavior="always_invoice", payment_behavior="pending_if_incomplete",
+    )  # fmt: skip
+    assert row["pending_update"]["expires_at"] == end
+    held_back = row["latest_invoice"]
+    shop.pay_with("pm_card_visa")
+    shop.until(end + 7200)
+    assert (shop.again(row)["pending_update"], shop.get(f"invoices/{held_back}")["status"]) == (None, "void")
+    assert shop.amounts()[-1] == ("subscription_cycle", "paid", 3_100_000)
+
+
+def test_usage_beyond_any_amount_is_billed_up_to_what_an_amount_holds(shop: Shop) -> None:
+    meter = shop.post(
+        "billing/meters", display_name="Calls", event_name="calls", default_aggregation={"formula": "sum"}
+    )
+    price = shop.post(
+        "prices", product=shop.product, currency="usd", unit_amount=99_999_999,
+        recurring={"interval": "month", "meter": meter["id"], "usage_type": "metered"},
+    )["id"]  # fmt: skip
+    shop.subscribe(price, collection_method="send_invoice", days_until_due=3)
+    usage = {"stripe_customer_id": shop.customer, "value": 10**15 - 1}
+    shop.post("billing/meter_events", event_name="calls", payload=usage)
+    shop.until(moment("2027-02-15T02:00"))
+    assert shop.amounts() == [("subscription_cycle", "open", 99_999_999_999)]

@@ -145,3 +145,81 @@ def test_what_cannot_be_is_refused_by_name(shop: Shop, more: dict[str, Any], par
                 wanted["price"] = shop.price(1000)
     status, body = shop.call("POST", "subscription_schedules", customer=shop.customer, **more)
     assert (status, body["error"]["param"]) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("phase", "param"),
+    [
+        ({"duration": {"interval": "month", "interval_count": 0}}, "phases[1][duration][interval_count]"),
+        ({"duration": {"interval": "year", "interval_count": 10**12}}, "phases[1][duration][interval_count]"),
+        ({"end_date": 10**17}, "phases[1][end_date]"),
+        ({"discounts": [{"coupon": "nope"}]}, "phases[1][discounts][0][coupon]"),
+        ({"default_payment_method": "pm_nope"}, "phases[1][default_payment_method]"),
+        ({"trial_end": START}, "phases[1][trial_end]"),
+        ({"collection_method": "send_invoice"}, "phases[1][invoice_settings][days_until_due]"),
+    ],
+)
+def test_a_later_phase_that_could_never_begin_is_refused_at_once(shop: Shop, phase: dict[str, Any], param: str) -> None:
+    phases = [months(shop.price(1000)), {"items": [{"price": shop.price(2000)}], **phase}]
+    status, body = shop.call("POST", "subscription_schedules", customer=shop.customer, start_date="now", phases=phases)
+    assert (status, body["error"].get("param")) == (400, param), body
+
+
+def test_a_start_beyond_all_time_is_refused(shop: Shop) -> None:
+    status, body = shop.call(
+        "POST", "subscription_schedules", customer=shop.customer, start_date=10**17, phases=[months(shop.price(1000))]
+    )
+    assert (status, body["error"].get("param")) == (400, "start_date")
+
+
+def test_phases_are_in_one_currency(shop: Shop) -> None:
+    usd = shop.price(1000)
+    shop.currency = "jpy"
+    status, body = shop.call(
+        "POST", "subscription_schedules", customer=shop.customer, start_date="now",
+        phases=[months(usd), months(shop.price(1000))],
+    )  # fmt: skip
+    assert (status, body["error"].get("param")) == (400, "phases[1][items][0][price]")
+
+
+def test_a_phase_begins_although_its_price_was_archived_meanwhile(shop: Shop) -> None:
+    later = shop.price(3000)
+    plan(shop, months(shop.price(1000)), months(later))
+    shop.post(f"prices/{later}", active=False)
+    shop.until(moment("2027-02-15T02:00"))
+    assert shop.amounts()[-1] == ("subscription_cycle", "paid", 3000)
+
+
+def test_a_phase_begins_without_what_is_gone_meanwhile(shop: Shop) -> None:
+    coupon = shop.post("coupons", percent_off=50, duration="forever")["id"]
+    method = shop.post("payment_methods/pm_card_mastercard/attach", customer=shop.customer)["id"]
+    row = plan(
+        shop, months(shop.price(1000)),
+        months(shop.price(3000), discounts=[{"coupon": coupon}], default_payment_method=method),
+    )  # fmt: skip
+    assert shop.call("DELETE", f"coupons/{coupon}")[0] == 200
+    shop.post(f"payment_methods/{method}/detach")
+    shop.until(moment("2027-02-15T02:00"))
+    subscription = shop.get(f"subscriptions/{row['subscription']}")
+    assert shop.amounts()[-1] == ("subscription_cycle", "paid", 3000)
+    assert (subscription["default_payment_method"], subscription["discounts"]) == (None, [])
+
+
+def test_phases_have_no_gaps(shop: Shop) -> None:
+    row = plan(shop, months(shop.price(1000)), months(shop.price(3000)))
+    first, second = (
+        {"items": [{"price": phase["items"][0]["price"]}], "start_date": phase["start_date"],
+         "end_date": phase["end_date"]}
+        for phase in row["phases"]
+    )  # fmt: skip
+    shop.post(f"subscription_schedules/{row['id']}", phases=[first, second])
+    second["start_date"] += DAY
+    status, body = shop.call("POST", f"subscription_schedules/{row['id']}", phases=[first, second])
+    assert (status, body["error"].get("param")) == (400, "phases[1][start_date]")
+
+
+def test_the_end_of_a_scheduled_subscription_is_the_schedules_affair(shop: Shop) -> None:
+    subscription = shop.subscribe(shop.price(1000))
+    shop.post("subscription_schedules", from_subscription=subscription["id"])
+    status, _ = shop.call("POST", f"subscriptions/{subscription['id']}", cancel_at_period_end=True)
+    assert (status, shop.again(subscription)["cancel_at_period_end"]) == (400, False)

@@ -144,3 +144,13 @@ def test_what_pays_the_first_invoice_can_be_kept_for_the_next() -> None:
     method = shop.post("payment_methods/pm_card_visa/attach", customer=shop.customer)["id"]
     shop.post(f"invoices/{row['latest_invoice']}/pay", payment_method=method)
     assert shop.again(row)["default_payment_method"] == method
+
+
+def test_another_interval_leaves_a_trial_as_long_as_it_was(shop: Shop) -> None:
+    trialing = shop.subscribe(shop.price(1000), trial_period_days=14)
+    item = trialing["items"]["data"][0]["id"]
+    changed = shop.post(f"subscriptions/{trialing['id']}", items=[{"id": item, "price": shop.price(9000, "year")}])
+    assert (changed["status"], changed["trial_end"]) == ("trialing", trialing["trial_end"])
+    shop.until(trialing["trial_end"] + 2 * 3600)
+    assert shop.amounts()[1:] == [("subscription_cycle", "paid", 9000)]
+    assert period(shop.again(trialing)) == ("2027-01-29", "2028-01-29")

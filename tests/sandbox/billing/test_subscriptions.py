@@ -336,3 +336,48 @@ def test_references_expand(shop: Shop) -> None:
     assert row["latest_invoice"]["status"] == "paid"
     assert (row["customer"]["id"], row["test_clock"]["id"]) == (shop.customer, shop.clock)
     assert row["items"]["data"][0]["price"]["product"]["name"] == "Gold"
+
+
+def test_an_answer_shows_what_a_declined_payment_already_did(shop: Shop) -> None:
+    subscription = shop.subscribe(shop.price(1000))
+    shop.pay_with("pm_card_chargeCustomerFail")
+    item = subscription["items"]["data"][0]["id"]
+    answer = shop.post(
+        f"subscriptions/{subscription['id']}", items=[{"id": item, "price": shop.price(5000)}],
+        proration_behavior="always_invoice",
+    )  # fmt: skip
+    assert (answer["status"], answer) == ("past_due", shop.again(subscription))
+
+
+def test_an_answer_shows_the_payment_method_its_first_payment_saved() -> None:
+    shop = Shop()
+    subscription = shop.subscribe(shop.price(1000), payment_settings={"save_default_payment_method": "on_subscription"})
+    assert subscription["default_payment_method"] is not None
+    assert subscription == shop.again(subscription)
+
+
+def test_more_pending_items_than_an_invoice_holds_wait_for_the_next(shop: Shop) -> None:
+    shop.subscribe(shop.price(1000))
+    for _ in range(251):
+        shop.post("invoiceitems", customer=shop.customer, amount=10, currency="usd")
+    shop.until(moment("2027-02-15T02:00"))
+    assert shop.amounts()[-1] == ("subscription_cycle", "paid", 1000 + 249 * 10)
+    assert len(shop.pending()) == 2
+
+
+def test_a_currency_that_is_billed_in_stays_on_its_price(shop: Shop) -> None:
+    price = shop.price(1000, currency_options={"eur": {"unit_amount": 900}})
+    shop.subscribe(price, currency="eur")
+    status, body = shop.call("POST", f"prices/{price}", currency_options="")
+    assert (status, body.get("error", {}).get("param")) == (400, "currency_options")
+    shop.until(moment("2027-02-15T02:00"))
+    assert shop.amounts()[-1] == ("subscription_cycle", "paid", 900)
+
+
+def test_an_amount_no_integer_holds_is_refused(shop: Shop) -> None:
+    item = {"price": shop.price(99_999_999_999), "quantity": 99_999_999_999}
+    status, body = shop.call(
+        "POST", "subscriptions", customer=shop.customer, items=[item], collection_method="send_invoice",
+        days_until_due=3,
+    )  # fmt: skip
+    assert (status, body.get("error", {}).get("code")) == (400, "amount_too_large")

@@ -304,9 +304,9 @@ class Door:
         call.settle()
         store = call.store
         if result.get("object") == "list":
-            result = {**result, "data": [_row(store, row) for row in result["data"]]}
+            result = {**result, "data": _shown_rows(store, result["data"])}
         else:
-            result = _row(store, result)
+            (result,) = _shown_rows(store, [result])
         paths = [path for path in call.params.get("expand") or () if path]
         result = listing.expand(store, result, paths, registry.INCLUDES)
         # an event keeps the version it was made in, whoever asks
@@ -324,17 +324,21 @@ def _allowed(raw: dict[str, Any], endpoint: Endpoint, found: tuple[str, ...], vi
     return keys.allowed(visit.key, visit.store, endpoint.method, endpoint.path, raw, found)
 
 
-def _row(store: Store, row: Row) -> Row:
-    """A row as a client sees it; an event tells how many endpoints still wait for it, in the version it was made in."""
-    shown = public(row)
-    if shown.get("object") == "event":
-        root = store.platform or store
-        shown["pending_webhooks"] = sum(
-            f"{row['id']}|{endpoint['id']}" in root.waiting
-            for each in (store, root)[: 1 + (root is not store)]
-            for endpoint in each.rows("webhook_endpoint")
-        )
-        shown = versions.render(shown, shown["api_version"], store)
+def _shown_rows(store: Store, rows: list[Row]) -> list[Row]:
+    """Rows as a client sees them; an event tells how many endpoints wait for it, in the version it was made in."""
+    if not rows or rows[0].get("object") != "event":
+        return [public(row) for row in rows]
+    root = store.platform or store
+    endpoints = [
+        endpoint["id"]
+        for each in (store, root)[: 1 + (root is not store)]
+        for endpoint in each.rows("webhook_endpoint")
+        if "deleted" not in endpoint
+    ]
+    shown = []
+    for row in rows:
+        waiting = sum(f"{row['id']}|{endpoint}" in root.waiting for endpoint in endpoints)
+        shown.append(versions.render({**public(row), "pending_webhooks": waiting}, row["api_version"], store))
     return shown
 
 

@@ -54,9 +54,15 @@ def _positions(
     else:
         positions = [at for at in table.matching(indexed, filters[indexed]) if low <= at < high]
     walk = positions if before else reversed(positions)  # type: ignore[call-overload]  # range and list reverse
+    tests = [_test(kind, field, wanted) for field, wanted in filters.items()]
     for at in walk:
         row = table.rows[table.order[at]]
-        if "deleted" not in row and all(_matches(row, field, wanted) for field, wanted in filters.items()):
+        if "deleted" in row:
+            continue
+        for test in tests:
+            if not test(row):
+                break
+        else:
             yield row
 
 
@@ -85,23 +91,25 @@ def _cursor(call: Call, kind: str, id_: str, param: str) -> int:
     return position
 
 
-def _matches(row: Row, field: str, wanted: Any) -> bool:
+def _test(kind: str, field: str, wanted: Any) -> Callable[[Row], bool]:
+    """Whether a row passes a filter; decided once for a list, because a rare one walks over all rows of a kind."""
     match field:
         case "types":
-            return row["type"] in wanted
+            return lambda row: row["type"] in wanted
         case "ids":
-            return row["id"] in wanted
+            return lambda row: row["id"] in wanted
         case "lookup_keys":
-            return row["lookup_key"] in wanted
+            return lambda row: row["lookup_key"] in wanted
         case "amount" | "arrival_date" | "due_date":
-            first, last = _range(wanted)
-            value = row[field]
-            return value is not None and (first is None or value >= first) and (last is None or value <= last)
+            return lambda row: row[field] is not None and within(row[field], wanted)
         case "recurring":
-            return row[field] is not None and all(row[field][name] == value for name, value in wanted.items())
-        case "type" if row["object"] == "event" and "*" in wanted:
-            return bool(row["type"].startswith(wanted.split("*")[0]))
-    return bool(row.get(field) == wanted)
+            return lambda row: (
+                row[field] is not None and all(row[field][name] == value for name, value in wanted.items())
+            )
+        case "type" if kind == "event" and "*" in wanted:
+            start = wanted.split("*")[0]
+            return lambda row: row["type"].startswith(start)
+    return lambda row: row.get(field) == wanted
 
 
 def expand(store: Store, value: Row, paths: list[str], includes: Mapping[tuple[str, str], Include]) -> Row:

@@ -281,10 +281,19 @@ class Store:
         self.journal.compact(self.snapshot())
 
     def forget_events(self) -> None:
-        """Drop the events Stripe would no longer list, where the settings ask for it; what is still owed stays."""
+        """Drop the events Stripe would no longer list, where the settings ask for it; what is still owed stays.
+
+        A delivery that was given up is owed no longer; it is forgotten with its event.
+        """
         if self.meta.get("forgets_events"):
-            owed = {key.partition("|")[0] for key in (self.platform or self).waiting}
+            waiting = (self.platform or self).waiting
+            given_up = [key for key, later in waiting.items() if later is not None and later[1] is None]
+            owed = {key.partition("|")[0] for key in waiting.keys() - set(given_up)}
             self.tables["event"].forget(self.now - EVENTS_WINDOW_SECONDS, owed)
+            if self.platform is None:
+                for key in given_up:
+                    if self.anywhere("event", key.partition("|")[0]) is None:
+                        del waiting[key]
 
     def balance(self, currency: str) -> dict[str, int]:
         """``{"available": …, "pending": …}`` in minor units: the sums of the balance transactions by status."""

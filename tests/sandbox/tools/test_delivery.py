@@ -229,3 +229,15 @@ def test_the_event_types_are_those_of_the_sdk() -> None:
     theirs = {name for name in re.findall(r'"([a-z0-9_.]+)"', source) if "." in name and not name[0].isdigit()}
     assert theirs >= event_types.TYPES
     assert all(event_types.known(name) for name in theirs)
+
+
+async def test_what_nobody_ever_received_is_forgotten_with_its_event(sandbox: Sandbox) -> None:
+    await register(sandbox, "http://127.0.0.1:9/")
+    await control(sandbox, "delivery", drop=1.0)
+    sandbox.store.set_meta(forgets_events=True)
+    made = await customers(sandbox, 3)
+    assert [key.partition("|")[0] for key in sandbox.store.waiting] == made
+    for _ in range(2):
+        await control(sandbox, "clock", advance_seconds=31 * DAY)
+    assert not sandbox.store.waiting
+    assert not sandbox.store.tables["event"].rows.keys() & set(made)

@@ -42,3 +42,8 @@ def test_totals_keep_currencies_apart(pairs: list[tuple[int, str]]) -> None:
     assert set(sums) == {currency for _, currency in pairs}
     for currency, sum_ in sums.items():
         assert sum_ == Money(sum(minor for minor, other in pairs if other == currency), currency)
+
+
+def test_every_currency_with_decimals_of_its_own_is_one_that_stripe_has() -> None:
+    assert money.ZERO_DECIMAL | money.THREE_DECIMAL <= set(money.CURRENCIES)
+    assert len(set(money.CURRENCIES)) == len(money.CURRENCIES)

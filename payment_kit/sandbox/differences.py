@@ -214,12 +214,6 @@ DIFFERENCES: tuple[Difference, ...] = (
         "",
     ),
     Difference(
-        "Payments",
-        "A currency that does not exist is refused.",
-        "Three letters that Stripe does not have are taken as a currency of two decimals.",
-        "Check currencies yourself.",
-    ),
-    Difference(
         "Money",
         "Payouts that were made by hand are not itemised.",
         "The next automatic payout lists them with what it paid, so that the balance ties out.",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from payment_kit.money import CURRENCIES
 from payment_kit.sandbox.errors import ApiError, invalid, missing, unknown
 
 FIELDS_MAX = 1000
@@ -129,10 +130,15 @@ def boolean(raw: Any, path: str) -> bool:
 
 
 def currency(raw: Any, path: str) -> str:
-    """A three-letter code, lower-cased."""
-    if not isinstance(raw, str) or not re.fullmatch(r"[A-Za-z]{3}", raw):
-        raise invalid(path, f"Invalid currency: {_shown(raw)}.", "invalid_currency")
-    return raw.lower()
+    """The code of a currency Stripe has, lower-cased. Stripe refuses any other without a code, with the whole list."""
+    if raw == "":
+        raise invalid(path, f"You passed an empty string for '{path}'. It cannot be unset.", "parameter_invalid_empty")
+    code = _shown(raw).lower()
+    if code not in CURRENCIES:
+        raise invalid(
+            path, f"Invalid currency: {code}. Stripe currently supports these currencies: {', '.join(CURRENCIES)}"
+        )
+    return code
 
 
 def email(raw: Any, path: str) -> str | None:

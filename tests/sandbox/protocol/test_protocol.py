@@ -32,7 +32,15 @@ LIVE_KEY = "sk_live_" + "x" * 24
             "parameter_invalid_integer",
             "amount",
         ),
-        ("POST", "/v1/payment_intents", {"amount": "1000", "currency": "dollar"}, 400, "invalid_currency", "currency"),
+        ("POST", "/v1/payment_intents", {"amount": "1000", "currency": "dollar"}, 400, None, "currency"),
+        (
+            "POST",
+            "/v1/payment_intents",
+            {"amount": "1000", "currency": ""},
+            400,
+            "parameter_invalid_empty",
+            "currency",
+        ),
         (
             "POST",
             "/v1/payment_intents",

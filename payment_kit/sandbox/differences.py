@@ -287,8 +287,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "Billing",
-        "A resumption whose payment fails makes the subscription `past_due`.",
-        "It stays `paused`.",
+        "A pause can be planned by a schedule, previewed, or follow a failed payment.",
+        "It is asked for, or a trial ended without a payment method; `pause_schedules` and previews are refused.",
         "",
     ),
     Difference(

@@ -104,6 +104,10 @@ def _backs(version: str) -> dict[str, tuple[Back, ...]]:
     return found
 
 
+def _session_ui_mode(row: Row, store: Store | None) -> Row:
+    return {**row, "ui_mode": _UI_MODES.get(row.get("ui_mode") or "", row.get("ui_mode"))}
+
+
 def _discount_coupon(row: Row, store: Store | None) -> Row:
     source = row.pop("source", None) or {}
     return {**row, "coupon": _whole(store, "coupon", source.get("coupon"))}
@@ -314,9 +318,14 @@ def _list(rows: list[Row], url: str) -> Row:
     }
 
 
+_UI_MODES = {"hosted_page": "hosted", "embedded_page": "embedded", "elements": "custom"}
 _BASIL, _CLOVER = "basil/2025-03-31", "clover/2025-09-30"
 # pages are below docs.stripe.com/changelog/
 CHANGES: tuple[Change, ...] = (
+    Change(
+        "2026-03-25.dahlia", "checkout.session", "ui_mode is hosted_page, embedded_page or elements; it was hosted, "
+        "embedded or custom", "dahlia/2026-03-25/updates-available-checkout-session-ui-modes", _session_ui_mode,
+    ),
     Change(
         "2025-09-30.clover", "discount", "coupon is source.coupon, and no longer whole",
         f"{_CLOVER}/add-discount-source-property", _discount_coupon,

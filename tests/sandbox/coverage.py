@@ -20,6 +20,10 @@ ROOT = Path(__file__).resolve().parents[2]
 STORY = ROOT / "tests" / "sandbox" / "stories" / "operations.txt"
 VERIFIED = ROOT / "docs" / "sandbox-verified.json"
 SHARED = {"expand"}
+_NEWER = {
+    f"{one.method} " + "/".join("*" if part[:1] == "{" else part for part in one.template.split("/")[2:])
+    for one in spec.NEWER_OPERATIONS
+}
 _GROUPS_OF_TWO = (
     "apps billing billing_portal checkout climate entitlements financial_connections forwarding identity issuing "
     "payment_records radar reporting sigma tax terminal test_helpers treasury".split()
@@ -64,6 +68,8 @@ Of the {all} operations below `/v1` it implements **{implemented}**, answers **{
 refused by name, as Stripe refuses one that it does not know. What it does in another way than Stripe is told in
 [the known differences](sandbox-differences.md).
 
+Newer than the specification at hand, and known from Stripe's changelog and SDK: {newer}.
+
 **{verified}**
 
 - *implemented*: it changes and keeps state, and other objects, the balance and events follow from it.
@@ -80,7 +86,8 @@ def _head(rows: list[Row]) -> list[str]:
     done = [row for row in rows if row.endpoint]
     shape = sum(_name(row) in SHAPE_ONLY for row in done)
     counts = {"all": len(rows), "implemented": len(done) - shape, "shape": shape, "refused": len(rows) - len(done)}
-    return [*_HEAD.format(version=API_VERSION, verified=_verified(), **counts).splitlines(), ""]
+    newer = ", ".join(f"`{name}`" for name in sorted(_NEWER))
+    return [*_HEAD.format(version=API_VERSION, newer=newer, verified=_verified(), **counts).splitlines(), ""]
 
 
 def _verified() -> str:
@@ -125,10 +132,13 @@ def _section(name: str, rows: list[Row], contract: set[str], story: set[str]) ->
             *(["contract"] if _name(row) in contract else []),
             *(["story"] if _name(row) in story else []),
         ]
+        newer = " (newer than the specification at hand)" if _name(row) in _NEWER else ""
         shape = f" (shape only: {SHAPE_ONLY[_name(row)]})" if _name(row) in SHAPE_ONLY else ""
         names = ", ".join(f"`{one}`" for one in missing)
         sent = ", ".join(f"`{one}`" for one in sorted(events(row.endpoint.handler))) if row.method != "GET" else ""
-        lines.append(f"| `{_name(row)}`{shape} | {honoured} of {known} | {names} | {sent} | {', '.join(checks)} |")
+        lines.append(
+            f"| `{_name(row)}`{shape}{newer} | {honoured} of {known} | {names} | {sent} | {', '.join(checks)} |"
+        )
     if refused:
         lines += ["", f"501: {', '.join(refused)}"]
     return [*lines, "", "</details>", ""]

@@ -1,7 +1,7 @@
 """Stripe's published OpenAPI specification as a judge of what the sandbox takes and returns.
 
-The specification at hand is 2026-05-27.dahlia, the sandbox speaks 2026-10-28.endive: `NEWER` and `NEWER_PARAMETERS` are
-all that is said beyond it.
+The specification at hand is 2026-05-27.dahlia, the sandbox speaks 2026-10-28.endive: `NEWER`, `NEWER_PARAMETERS` and
+`NEWER_OPERATIONS` are all that is said beyond it.
 Objects are judged one by one, each by the schema of its kind, wherever they stand in an answer; objects that are closed
 there are closed here: a property the specification does not know is a problem.
 """
@@ -48,13 +48,66 @@ class NewerParameter(NamedTuple):
     why: str
 
 
+class NewerOperation(NamedTuple):
+    """An operation that Stripe has and the specification at hand has not: what that would say of it.
+
+    `answers` is the kind of object it returns.
+    """
+
+    method: str
+    template: str
+    why: str
+    answers: str
+    parameters: Mapping[str, Any]
+
+
 _INTENTS = ("POST payment_intents", "POST payment_intents/*", "POST payment_intents/*/confirm")
 _SETUPS = ("POST setup_intents", "POST setup_intents/*")
+_RESUME = ("POST subscriptions/*/resume",)
 _SETUP_CARDS = (*_SETUPS, "POST setup_intents/*/confirm")
 _WORDS = {"nullable": True, "type": "array", "items": {"type": "string"}}
 _ALLOWED = "docs.stripe.com/changelog/dahlia/2026-07-29: integrations name the payment method types they allow"
 _CARD = "docs.stripe.com/payments/payment-methods: a card's token as payment_method_data; the specification hides cards"
+_ENDIVE = "docs.stripe.com/changelog/endive/2026-09-30/pause-subscription"
+
+
+def _word(*allowed: str) -> dict[str, Any]:
+    return {"type": "string", "enum": list(allowed)}
+
+
+def _hash(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties}
+
+
+_PAUSED = _hash(
+    subscription=_hash(
+        type=_word(
+            "final_payment_failure", "first_payment_failure", "pause_requested", "system",
+            "trial_end_without_payment_method",
+        )
+    ),
+    transitioned_at={"type": "integer"},
+    type=_word("subscription"),
+)  # fmt: skip
+NEWER_OPERATIONS = (
+    NewerOperation(
+        "POST",
+        "/v1/subscriptions/{subscription}/pause",
+        _ENDIVE,
+        "subscription",
+        {
+            "bill_for": _hash(
+                outstanding_usage_through=_hash(type=_word("none", "now")),
+                unused_time_from=_hash(type=_word("item_current_period_start", "none", "now")),
+            ),
+            "expand": {"type": "array", "items": {"type": "string"}},
+            "invoicing_behavior": _word("invoice", "pending_invoice_item"),
+            "type": _word("subscription"),
+        },
+    ),
+)
 NEWER = (
+    Newer("subscription", "status_details", _ENDIVE, {**_hash(paused=_PAUSED), "nullable": True}),
     Newer("payment_intent", "allowed_payment_method_types", _ALLOWED, _WORDS),
     Newer("setup_intent", "allowed_payment_method_types", _ALLOWED, _WORDS),
     Newer("payment_intent", "source", "answers carry it as null; the specification hides it", {"nullable": True}),
@@ -65,7 +118,24 @@ NEWER_PARAMETERS = (
     NewerParameter(_SETUPS, "allowed_payment_method_types", _ALLOWED),
     NewerParameter((*_INTENTS, *_SETUP_CARDS), "payment_method_data[card]", _CARD),
     NewerParameter((*_INTENTS, *_SETUP_CARDS), "payment_method_data[type]", _CARD),
+    NewerParameter(_RESUME, "payment_behavior", _ENDIVE),
+    NewerParameter(_RESUME, "billing_cycle_anchor[type]", "stripe-python 16.1.0: the anchor of a resumption is a hash"),
 )
+
+
+def _paths() -> dict[str, Any]:
+    """The specification's operations and the newer ones, in its form."""
+    found = dict(sspec["paths"])
+    for newer in NEWER_OPERATIONS:
+        body = {"content": {_FORM: {"schema": {"properties": newer.parameters}}}}
+        answer = {"content": {_JSON: {"schema": {"$ref": _REFERENCE + newer.answers}}}}
+        operation = {"requestBody": body, "responses": {"200": answer}}
+        found[newer.template] = {**found.get(newer.template, {}), newer.method.lower(): operation}
+    return found
+
+
+PUBLISHED: dict[str, Any] = sspec["paths"]
+PATHS = _paths()
 
 
 def problems(row: Any, where: str = "") -> list[str]:
@@ -114,7 +184,7 @@ def _of_kind(name: str) -> Any:
 
 @cache
 def _answer(method: str, template: str) -> Any:
-    return _validator(sspec["paths"][template][method.lower()]["responses"]["200"]["content"][_JSON]["schema"])
+    return _validator(PATHS[template][method.lower()]["responses"]["200"]["content"][_JSON]["schema"])
 
 
 def _validator(schema: Any) -> Any:
@@ -165,9 +235,9 @@ def _with_newer(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _templates() -> dict[tuple[str, int], list[tuple[list[str], str]]]:
     """The specification's paths by method and length, those with the fewest ids first."""
     found: dict[tuple[str, int], list[tuple[list[str], str]]] = {}
-    for template in sorted(sspec["paths"], key=lambda template: template.count("{")):
+    for template in sorted(PATHS, key=lambda template: template.count("{")):
         parts = template.split("/")
-        for method in sspec["paths"][template]:
+        for method in PATHS[template]:
             found.setdefault((method.upper(), len(parts)), []).append((parts, template))
     return found
 
@@ -194,7 +264,7 @@ def parameters(method: str, path: str) -> dict[str, Any] | None:
     found = template(method, path)
     if found is None:
         return None
-    operation = sspec["paths"][found][method.lower()]
+    operation = PATHS[found][method.lower()]
     query = {part["name"]: part["schema"] for part in operation.get("parameters", []) if part["in"] == "query"}
     body = operation.get("requestBody", {}).get("content", {}).get(_FORM, {}).get("schema", {}).get("properties", {})
     return {**query, **body}
@@ -202,7 +272,7 @@ def parameters(method: str, path: str) -> dict[str, Any] | None:
 
 def required(method: str, path: str) -> set[str]:
     """The parameters the specification requires."""
-    operation = sspec["paths"][template(method, path)][method.lower()]
+    operation = PATHS[template(method, path) or ""][method.lower()]
     query = {part["name"] for part in operation.get("parameters", []) if part["in"] == "query" and part["required"]}
     body = operation.get("requestBody", {}).get("content", {}).get(_FORM, {}).get("schema", {})
     return query | set(body.get("required", []))
@@ -220,5 +290,5 @@ def event_types() -> set[str]:
 
 
 def paths() -> dict[str, Any]:
-    """The specification's operations below /v1: path -> method -> operation."""
-    return {template: operations for template, operations in sspec["paths"].items() if template.startswith("/v1/")}
+    """The operations below /v1, newer ones last: path -> method -> operation."""
+    return {template: operations for template, operations in PATHS.items() if template.startswith("/v1/")}

@@ -37,6 +37,7 @@ def ended(call: Call, row: Row, details: Row, status: str = "canceled") -> Row:
         "ended_at": call.now,
         "pending_update": None,
         "status": status,
+        "status_details": None,
         "_expires": None,
         "_held_back": None,
     }

@@ -75,7 +75,7 @@ def _renew(call: Call, row: Row) -> Row:
         if behaviour == "cancel":
             return ending.cancel(call, row, row["cancellation_details"])
         if behaviour == "pause":
-            return pauses.pause(call, row)
+            return pauses.pause(call, row, "trial_end_without_payment_method")
     row = used_discounts.expired(call, row)
     held = rows.items_of(call.store, row["id"])
     due = [item for item in held if item["current_period_end"] <= call.now]

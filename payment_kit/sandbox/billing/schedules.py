@@ -53,8 +53,8 @@ def _of_subscription(call: Call) -> Row:
         message = f"You cannot set `{others[0]}` if `from_subscription` is set."
         raise invalid(others[0], message)
     subscription = call.find("subscription", call.params["from_subscription"], "from_subscription", 400)
-    if subscription["schedule"] is not None or subscription["status"] in rows.ENDED:
-        message = f"The subscription {subscription['id']} has ended or is managed by a schedule already."
+    if subscription["schedule"] is not None or subscription["status"] in (*rows.ENDED, "paused"):
+        message = f"The subscription {subscription['id']} has ended, is paused, or is managed by a schedule already."
         raise ApiError(400, message, param="from_subscription")
     customer = call.find("customer", subscription["customer"], "customer", 400)
     row = _new(call, customer, [phases.of_subscription(call.store, subscription)])

@@ -74,6 +74,9 @@ def _in_order(call: Call, row: Row, invoice: Row) -> None:
 def failed(call: Call, invoice: Row) -> None:
     """A payment failed: the subscription is past due, or meets its end when nothing more will be tried."""
     row = _of(call, invoice)
+    if row is not None and row["status"] == "paused":
+        _resumption_failed(call, row, invoice)
+        return
     if row is None or row["status"] not in ("active", "past_due") or row["pending_update"] is not None:
         return
     row = rows.save(call, row, status="past_due")
@@ -86,6 +89,12 @@ def failed(call: Call, invoice: Row) -> None:
     elif outcome == "cancel":
         details = {**row["cancellation_details"], "reason": "payment_failed"}
         ending.cancel(call, row, details)
+
+
+def _resumption_failed(call: Call, row: Row, invoice: Row) -> None:
+    """Who asks for a payment to resume is in arrears without it; where Stripe collects, the pause goes on."""
+    if row.get("_resumes") == invoice["id"] and not row.get("_resume_collects"):
+        pauses.resumed(call, row, "past_due")
 
 
 def overdue(call: Call, invoice: Row) -> None:
@@ -105,7 +114,8 @@ def voided(call: Call, invoice: Row) -> None:
     elif (row.get("_held_back") or {}).get("invoice") == invoice["id"]:
         moves.drop_held_back(call, row)
     elif row["status"] == "paused":
-        rows.save(call, row, _resumes=None, _resume_until=None)
+        if row.get("_resumes") == invoice["id"]:
+            pauses.not_resumed(call, row)
     else:
         _in_order(call, row, invoice)
 

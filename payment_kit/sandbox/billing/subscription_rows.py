@@ -2,7 +2,7 @@
 
 Private fields of a subscription: ``_expires`` (when an unpaid first invoice ends it), ``_told`` (what it was given
 notice of: the end of a trial, of a period), ``_quiet`` (not told of yet), ``_held_back`` (a change that waits for its
-payment), ``_resumes`` and ``_resume_until`` (the invoice that ends a pause, and when it is void). Of an item:
+payment); `pauses` tells of those of a resumption. Of an item:
 ``_price`` (its price's id) and ``_debits``, what was debited for the period it is in, as ``[minor units, start, end]``
 each.
 """

@@ -139,6 +139,7 @@ def _row(call: Call, params: dict[str, Any], customer: Row, price: Row) -> Row:
         "schedule": None,
         "start_date": call.now,
         "status": "active" if until is None else "trialing",
+        "status_details": None,
         "test_clock": customer["test_clock"],
         "transfer_data": None,
         "trial_end": until,

@@ -140,3 +140,22 @@ def test_events_keep_the_version_their_account_had_and_ignore_the_requests() -> 
 
 def test_the_version_of_an_account_is_one_there_is() -> None:
     assert ask(Sandbox(), "POST", "/_sandbox/version", b'{"api_version": "2020-03-02"}').status == 400
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "more"),
+    [
+        ("hosted_page", "hosted", {"success_url": "https://shop.test/thanks"}),
+        ("embedded_page", "embedded", {"return_url": "https://shop.test/back"}),
+    ],
+)
+def test_a_checkout_session_named_its_page_otherwise_before_dahlia(now: str, then: str, more: dict[str, str]) -> None:
+    sandbox = Sandbox()
+    item = {
+        "line_items[0][price_data][currency]": "usd", "line_items[0][price_data][unit_amount]": "700",
+        "line_items[0][price_data][product_data][name]": "Tea", "line_items[0][quantity]": "1",
+    }  # fmt: skip
+    made = ask(sandbox, "POST", "/v1/checkout/sessions", {"mode": "payment", "ui_mode": now, **item, **more}).body
+    path = f"checkout/sessions/{made['id']}"
+    assert _shown(sandbox, path, "2026-02-25.clover")["ui_mode"] == then
+    assert _shown(sandbox, path, "2026-03-25.dahlia")["ui_mode"] == now

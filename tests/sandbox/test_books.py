@@ -1,9 +1,11 @@
 """Whatever is done, in whatever order, with however much time between: the books balance, and a replay is the same.
 
-The history goes across all parts at once: one-off payments, subscriptions on the account's time and on test clocks,
-refunds, disputes, payouts that fail. What Stripe refuses is left at that; a 500 never is.
+The history goes across all parts at once: one-off payments, checkout sessions, subscriptions on the account's time and
+on test clocks, refunds, disputes, credit notes, top-ups, payouts that fail or are made by hand, transfers to connected
+accounts. What Stripe refuses is left at that; a 500 never is.
 """
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -14,12 +16,13 @@ import pytest
 
 from payment_kit.sandbox import Sandbox
 from payment_kit.sandbox.kinds import KINDS
-from tests.sandbox import memory
+from tests.sandbox import ledger, memory
 from tests.sandbox.billing import books
 from tests.sandbox.billing.till import flat
+from tests.sandbox.tools.desk import Desk
 
 DAY = 86_400
-STORIES, STEPS_TAKEN = 60, 40
+STORIES, STEPS_TAKEN = 44, 48
 # smallest step of a price in minor units: gbp has no balance of its own, kwd moves in tens
 STEPS = {"usd": 1, "jpy": 1, "kwd": 10, "gbp": 1}
 CARDS = (
@@ -52,18 +55,43 @@ def history(seed: int) -> list[Step]:
         "cancel": lambda: (at(), draw.random() < 0.5),
         "charge": lambda: (at(), draw.randrange(-900, 900)),
         "card": lambda: (at(), draw.choice(CARDS[:4])),
-        "payout": lambda: (draw.choice(currency), units()),
+        "payout": lambda: (draw.choice(currency), units(), draw.random() < 0.4),
         "fail_payout": lambda: (draw.choice(currency),),
+        "undo_payout": lambda: (at(),),
+        "schedule": lambda: (draw.choice(("manual", "daily")),),
+        "shop": lambda: (draw.choice(currency), units(), draw.choice(CARDS[:4]), draw.random() < 0.3),
+        "note": lambda: (
+            at(),
+            draw.randrange(1, 900),
+            draw.choice(("refund_amount", "credit_amount", "of an open one")),
+        ),
+        "topup": lambda: (draw.choice(currency), units(), draw.random() < 0.8),
+        "transfer": lambda: (draw.choice(currency), units(), at(), draw.random() < 0.5),
+        "reverse": lambda: (at(), draw.choice((30, units()))),
     }
-    often = [*kinds, "pay", "pay", "subscribe", "wait", "wait", "refund", "advance"]
+    often = [
+        *kinds,
+        "pay",
+        "pay",
+        "subscribe",
+        "wait",
+        "wait",
+        "refund",
+        "advance",
+        "payout",
+        "transfer",
+        "shop",
+        "answer",
+    ]
     names = draw.choices(often, k=STEPS_TAKEN)
     return [(name, kinds[name]()) for name in names] + [("wait", (1,)), ("wait", (30,))]
 
 
 REACHED = (
     "charge.captured charge.dispute.closed charge.dispute.funds_reinstated charge.failed charge.refunded "
-    "customer.subscription.deleted customer.subscription.trial_will_end customer.subscription.updated invoice.paid "
-    "invoice.payment_failed invoiceitem.created payment_intent.requires_action payout.failed "
+    "checkout.session.completed credit_note.created topup.succeeded topup.canceled transfer.created transfer.reversed "
+    "payout.canceled customer.subscription.deleted customer.subscription.trial_will_end customer.subscription.updated "
+    "invoice.paid invoice.payment_failed invoiceitem.created payment_intent.requires_action payout.failed "
     "payout.paid payout.reconciliation_completed refund.failed test_helpers.test_clock.ready"
 ).split()
 
@@ -77,6 +105,7 @@ class Business:
         self.customers: list[tuple[str, str]] = []
         self.subscriptions: list[str] = []
         self.clocks: list[str] = []
+        self.account = ""
 
     def ask(self, path: str, method: str = "POST", **data: Any) -> dict[str, Any]:
         """Any answer but a failure of the sandbox."""
@@ -100,8 +129,9 @@ class Business:
 
     def capture(self, at: int, units: int) -> None:
         """A part of what is held."""
-        if self.payments:
-            self.ask(f"payment_intents/{_of(self.payments, at)}/capture", amount_to_capture=units)
+        held = [row["id"] for row in self.sandbox.store.rows("payment_intent") if row["status"] == "requires_capture"]
+        if held:
+            self.ask(f"payment_intents/{_of(held, at)}/capture", amount_to_capture=units)
 
     def refund(self, at: int, units: int) -> None:
         """A part, perhaps more than there is."""
@@ -175,29 +205,88 @@ class Business:
             if "frozen_time" in held:  # it is gone with all that hangs on it 30 days after it was made
                 self.ask(f"{path}/advance", frozen_time=held["frozen_time"] + days * DAY)
 
-    def payout(self, currency: str, units: int) -> None:
-        """A payout by hand, as far as there is something."""
-        self.ask("payouts", currency=currency, amount=units * STEPS[currency])
+    def payout(self, currency: str, units: int, canceled: bool) -> None:
+        """A payout by hand, as far as there is something; perhaps canceled at once."""
+        made = self.ask("payouts", currency=currency, amount=units * STEPS[currency])
+        if "id" in made and canceled:
+            self.ask(f"payouts/{made['id']}/cancel")
 
     def fail_payout(self, currency: str) -> None:
         """The bank will send the next payout back."""
         self.sandbox.store.set_meta(fail_next={**self.sandbox.store.meta["fail_next"], currency: "account_closed"})
 
+    def undo_payout(self, at: int) -> None:
+        """One of the last payouts is debited from the bank again, if it arrived."""
+        payouts = list(self.sandbox.store.rows("payout"))[-3:]
+        if payouts:
+            self.ask(f"payouts/{_of(payouts, at)['id']}/reverse")
+
+    def schedule(self, interval: str) -> None:
+        """Payouts go out daily, or only by hand."""
+        self.ask("balance_settings", payments={"payouts": {"schedule": {"interval": interval}}})
+
+    def shop(self, currency: str, units: int, card: str, monthly: bool) -> None:
+        """A customer buys something, or subscribes to it, on a page of checkout."""
+        price = {"currency": currency, "unit_amount": units * STEPS[currency], "product_data": {"name": "Tea"}}
+        session = self.ask(
+            "checkout/sessions",
+            mode="subscription" if monthly else "payment",
+            success_url="https://shop.test/thanks",
+            line_items=[
+                {"price_data": price | ({"recurring": {"interval": "month"}} if monthly else {}), "quantity": 1}
+            ],
+        )
+        order = f"/_sandbox/checkout/sessions/{session['id']}/complete"
+        confirmed = Desk(self.sandbox).client.post(
+            order, json={"payment_method": f"pm_card_{card}", "email": "a@b.test"}
+        )
+        assert asyncio.run(confirmed).status_code in (200, 402)
+        intent = self.ask(f"checkout/sessions/{session['id']}", "GET")["payment_intent"]
+        self.payments += [intent] if intent else []
+
+    def note(self, at: int, units: int, how: str) -> None:
+        """A credit note on an invoice."""
+        status = "open" if how == "of an open one" else "paid"
+        invoices = [
+            row for row in self.sandbox.store.rows("invoice") if row.get("status") == status and row["total"] > 0
+        ]
+        if invoices:
+            amount = units * STEPS[_of(invoices, at)["currency"]]
+            back: dict[str, Any] = {} if status == "open" else {how: amount}
+            self.ask("credit_notes", invoice=_of(invoices, at)["id"], amount=amount, **back)
+
+    def topup(self, currency: str, units: int, arrives: bool) -> None:
+        """Money from the bank, unless it is canceled."""
+        made = self.ask("topups", currency=currency, amount=units * STEPS[currency])
+        if "id" in made and not arrives:
+            self.ask(f"topups/{made['id']}/cancel")
+
+    def transfer(self, currency: str, units: int, at: int, of_charge: bool) -> None:
+        """Money for a connected account, from the balance or from one charge."""
+        if not self.account:
+            accepted = {"date": self.sandbox.now, "ip": "203.0.113.7"}
+            wanted = {"transfers": {"requested": True}}
+            self.account = self.ask("accounts", type="custom", capabilities=wanted, tos_acceptance=accepted)["id"]
+        charges = list(self.sandbox.store.rows("charge"))
+        source = {"source_transaction": _of(charges, at)["id"]} if of_charge and charges else {}
+        currency = _of(charges, at)["currency"] if source else currency
+        self.ask("transfers", currency=currency, amount=units * STEPS[currency], destination=self.account, **source)
+
+    def reverse(self, at: int, units: int) -> None:
+        """A part of a transfer comes back, perhaps more than there is."""
+        transfers = list(self.sandbox.store.rows("transfer"))
+        if transfers:
+            self.ask(f"transfers/{_of(transfers, at)['id']}/reversals", amount=units)
+
     def balance_disagreements(self) -> list[str]:
         """Where the balance is not the sum of its transactions."""
         balance = self.ask("balance", "GET")
-        moved = list(self.sandbox.store.rows("balance_transaction"))
-        found = [f"{row['id']}: net" for row in moved if row["net"] != row["amount"] - row["fee"]]
+        found = []
         for part in ("available", "pending"):
             stands = {one["currency"]: one["amount"] for one in balance[part]}
-            sums = Counter[str]()
-            for row in moved:
-                sums[row["currency"]] += row["net"] * (row["status"] == part)
-            found += [
-                f"{part} {code}: {stands.get(code, 0)}, not {sums[code]}"
-                for code in sorted(stands.keys() | sums.keys())
-                if stands.get(code, 0) != sums[code]
-            ]
+            summed = ledger.sums(self.sandbox.store, part)
+            if any(stands.get(code, 0) != summed[code] for code in stands.keys() | summed.keys()):
+                found.append(f"{part}: {stands}, not {dict(summed)}")
         return found
 
     def payout_disagreements(self) -> list[str]:
@@ -213,21 +302,10 @@ class Business:
                 found.append(f"{payout['id']}: {payout['amount']}, not {others}")
         return found + [f"{id_}: in {times} payouts" for id_, times in listed.items() if times > 1]
 
-    def charge_disagreements(self) -> list[str]:
-        """Where more went back than was taken, or other than the refunds say."""
-        found = []
-        for charge in self.sandbox.store.rows("charge"):
-            refunds = self.sandbox.store.tables["refund"].having("charge", charge["id"])
-            back = sum(row["amount"] for row in refunds if row["status"] in ("succeeded", "pending", "requires_action"))
-            # letting an authorization go shows as its refund
-            taken = charge["amount_captured"] if charge["captured"] else charge["amount"]
-            if not back == charge["amount_refunded"] <= taken <= charge["amount"]:
-                found.append(f"{charge['id']}: {back}, {charge['amount_refunded']} of {charge['amount_captured']}")
-        return found
-
     def everything(self) -> bytes:
         """All it holds, as bytes."""
-        return orjson.dumps({kind: list(self.sandbox.store.rows(kind)) for kind in KINDS})
+        stores = [self.sandbox.store, *self.sandbox.store.connected.values()]
+        return orjson.dumps([{kind: list(store.rows(kind)) for kind in KINDS} for store in stores])
 
 
 def _of(found: list[Any], at: int) -> Any:
@@ -248,13 +326,13 @@ def test_the_books_balance() -> None:
         for at, (name, values) in enumerate(history(seed)):
             getattr(business, name)(*values)
             assert business.balance_disagreements() == [], f"seed {seed}, after step {at}, {name}{values}"
-        found = [*business.payout_disagreements(), *business.charge_disagreements()]
+        found = [*business.payout_disagreements(), *ledger.disagreements(business.sandbox.store)]
         assert [*found, *books.disagreements(business.sandbox.store)] == [], f"seed {seed}"
         met.update(row["type"] for row in business.sandbox.store.rows("event"))
     # a story that never gets there proves nothing about it
     assert [type_ for type_ in REACHED if not met[type_]] == []
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_same_story_gives_the_same_bytes(seed: int) -> None:
     assert _played(seed).everything() == _played(seed).everything()

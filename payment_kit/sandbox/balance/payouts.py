@@ -184,6 +184,8 @@ def cancel_payout(call: Call) -> Row:
     row = call.find("payout", call.path[0])
     if row["automatic"]:
         raise ApiError(400, f"Payout {row['id']} was created automatically and cannot be canceled.")
+    if row["amount"] < 0:
+        raise ApiError(400, f"Payout {row['id']} reverses another one and cannot be canceled.")
     if row["status"] != "pending":
         raise ApiError(400, f"Payouts can only be canceled while pending; {row['id']} has a status of {row['status']}.")
     return _return(call, row, "payout_cancel", "payout.canceled", "PAYOUT CANCELED", status="canceled")

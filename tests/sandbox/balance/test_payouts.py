@@ -97,6 +97,7 @@ def test_a_paid_payout_is_reversed_once_by_a_payout_of_its_own() -> None:
     assert (back["amount"], back["original_payout"]) == (-5000, payout["id"])
     assert get(sandbox, f"payouts/{payout['id']}")["reversed_by"] == back["id"]
     assert available(sandbox) == 4680
+    refused(sandbox, f"payouts/{back['id']}/cancel")
     sandbox.advance_to(back["arrival_date"])
     assert available(sandbox) == 9680
     refused(sandbox, f"payouts/{payout['id']}/reverse")

@@ -1,7 +1,7 @@
 """What the sandbox promises to do as Stripe does, told as the steps of a client.
 
 A scenario checks nothing by itself: its answers are compared with the other side's. It uses only what every new Stripe
-account can do, moves no money, and names everything it makes after the run.
+account can do in test mode, moves no money, and names everything it makes after the run.
 """
 
 from collections.abc import Callable
@@ -204,6 +204,120 @@ def coupons(stripe: Steps) -> None:
     stripe.get(f"coupons/{made['id']}")
 
 
+def tiers(stripe: Steps) -> None:
+    """A price in tiers, shown with them only when asked."""
+    price = {"currency": "jpy", "recurring": {"interval": "month"}, "product_data": {"name": "Seats"}}
+    steps = [{"up_to": 10, "unit_amount": 120}, {"up_to": "inf", "unit_amount": 90, "flat_amount": 500}]
+    made = stripe.post("prices", billing_scheme="tiered", tiers_mode="graduated", tiers=steps, **price)
+    stripe.get(f"prices/{made['id']}", expand=["tiers"])
+    stripe.post("prices", billing_scheme="tiered", tiers_mode="volume", tiers=steps[:1], **price)
+    stripe.post("prices", billing_scheme="tiered", unit_amount=100, **price)
+
+
+def subscription(stripe: Steps) -> None:
+    """A subscription begins, changes with a preview first, is told to end, ends."""
+    customer = _payer(stripe)
+    small, large = _monthly(stripe, 1000), _monthly(stripe, 3000)
+    made = stripe.post("subscriptions", customer=customer["id"], items=[{"price": small["id"], "quantity": 2}])
+    (item,) = made["items"]["data"]
+    stripe.get(f"subscriptions/{made['id']}", expand=["latest_invoice.payments"])
+    change = {"items": [{"id": item["id"], "price": large["id"]}], "proration_date": item["current_period_start"]}
+    stripe.post("invoices/create_preview", subscription=made["id"], subscription_details=change)
+    stripe.post(f"subscriptions/{made['id']}", proration_behavior="always_invoice", **change)
+    stripe.get("subscription_items", subscription=made["id"])
+    stripe.post(f"subscriptions/{made['id']}", cancel_at_period_end=True)
+    stripe.delete(f"subscriptions/{made['id']}")
+    stripe.post(f"subscriptions/{made['id']}", cancel_at_period_end=False)
+    stripe.get("subscriptions", customer=customer["id"])
+
+
+def incomplete(stripe: Steps) -> None:
+    """Subscriptions that cannot be paid for at once, by how they are told to behave."""
+    customer = _payer(stripe, "pm_card_chargeCustomerFail")
+    asked = {"customer": customer["id"], "items": [{"price": _monthly(stripe, 1000)["id"]}]}
+    stripe.post("subscriptions", payment_behavior="error_if_incomplete", **asked)
+    stripe.post("subscriptions", payment_behavior="default_incomplete", expand=["latest_invoice"], **asked)
+    stripe.post("subscriptions", customer=customer["id"], items=[{"price": "price_nothing"}])
+    stripe.post("subscriptions", customer=customer["id"])
+
+
+def trial(stripe: Steps) -> None:
+    """A trial on a test clock: it ends, is charged, renews."""
+    start = 1_900_000_000
+    clock = stripe.post("test_helpers/test_clocks", frozen_time=start)
+    customer = _payer(stripe, test_clock=clock["id"])
+    items = [{"price": _monthly(stripe, 1000)["id"]}]
+    made = stripe.post("subscriptions", customer=customer["id"], items=items, trial_period_days=7)
+    for days in (8, 40):
+        stripe.post(f"test_helpers/test_clocks/{clock['id']}/advance", frozen_time=start + days * 86_400)
+        stripe.until(f"test_helpers/test_clocks/{clock['id']}", lambda found: found["status"] == "ready")
+        stripe.get(f"subscriptions/{made['id']}")
+    stripe.get("invoices", subscription=made["id"])
+
+
+def invoice(stripe: Steps) -> None:
+    """An invoice by hand: items, finalized, paid, credited in part; another is voided."""
+    customer = _payer(stripe)
+    bill = {"customer": customer["id"], "auto_advance": False}
+    stripe.post("invoiceitems", customer=customer["id"], amount=700, currency="usd", description="Tea")
+    made = stripe.post("invoices", pending_invoice_items_behavior="include", **bill)
+    stripe.post("invoiceitems", customer=customer["id"], invoice=made["id"], amount=-100, currency="usd")
+    stripe.get(f"invoices/{made['id']}/lines")
+    stripe.post(f"invoices/{made['id']}/finalize")
+    stripe.post(f"invoices/{made['id']}/pay")
+    stripe.get("invoice_payments", invoice=made["id"])
+    stripe.post("credit_notes", invoice=made["id"], amount=200, refund_amount=200)
+    stripe.post("credit_notes", invoice=made["id"], amount=10_000, refund_amount=10_000)
+    stripe.post(f"invoices/{made['id']}/void")
+    other = stripe.post("invoices", currency="usd", **bill)
+    stripe.post("invoiceitems", customer=customer["id"], invoice=other["id"], amount=900, currency="usd")
+    stripe.post(f"invoices/{other['id']}/finalize")
+    stripe.post(f"invoices/{other['id']}/void")
+
+
+def checkout(stripe: Steps) -> None:
+    """A session and a payment link for things priced on the spot; the session is closed again."""
+    sold = {"price_data": {"currency": "usd", "unit_amount": 900, "product_data": {"name": "Tea"}}, "quantity": 2}
+    made = stripe.post("checkout/sessions", mode="payment", line_items=[sold], success_url="https://example.com/done")
+    stripe.get(f"checkout/sessions/{made['id']}/line_items")
+    stripe.post(f"checkout/sessions/{made['id']}/expire")
+    stripe.post(f"checkout/sessions/{made['id']}/expire")
+    stripe.post("checkout/sessions", mode="subscription", line_items=[sold], success_url="https://example.com/done")
+    price = stripe.post("prices", currency="usd", unit_amount=900, product_data={"name": "Tea"})
+    link = stripe.post("payment_links", line_items=[{"price": price["id"], "quantity": 1}])
+    stripe.post(f"payment_links/{link['id']}", active=False)
+
+
+def saved_for_later(stripe: Steps) -> None:
+    """A card is set up for payments to come, once at ease and once with its holder asked."""
+    customer = stripe.post("customers", name="Ada")
+    for card in ("pm_card_visa", "pm_card_authenticationRequired"):
+        stripe.post(
+            "setup_intents",
+            customer=customer["id"],
+            payment_method=card,
+            confirm=True,
+            return_url="https://example.com/back",
+            **_CARD,
+        )
+    left = stripe.post("setup_intents", customer=customer["id"], **_CARD)
+    stripe.post(f"setup_intents/{left['id']}/cancel")
+    stripe.post(f"setup_intents/{left['id']}/confirm", payment_method="pm_card_visa")
+
+
+def _payer(stripe: Steps, card: str = "pm_card_visa", **more: Any) -> dict[str, Any]:
+    customer = stripe.post("customers", name="Ada", **more)
+    saved = stripe.post(f"payment_methods/{card}/attach", customer=customer["id"])
+    return stripe.post(f"customers/{customer['id']}", invoice_settings={"default_payment_method": saved["id"]})
+
+
+def _monthly(stripe: Steps, amount: int) -> dict[str, Any]:
+    recurring = {"interval": "month"}
+    return stripe.post(
+        "prices", currency="usd", unit_amount=amount, recurring=recurring, product_data={"name": f"Plan of {amount}"}
+    )
+
+
 def _paid(stripe: Steps, amount: int, card: str = "pm_card_visa", **more: Any) -> dict[str, Any]:
     return stripe.post(
         "payment_intents", amount=amount, currency="usd", confirm=True, payment_method=card, **_CARD, **more
@@ -226,4 +340,11 @@ SCENARIOS: tuple[Scenario, ...] = (
     idempotency,
     pages,
     webhook_endpoints,
+    tiers,
+    subscription,
+    incomplete,
+    trial,
+    invoice,
+    checkout,
+    saved_for_later,
 )

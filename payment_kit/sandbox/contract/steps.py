@@ -16,6 +16,9 @@ FREE = frozenset(
     "receipt_number reference request_log_url risk_score seller_message statement_descriptor transaction_id".split()
 )
 _ID = re.compile(r"(?!pm_card_)\b([a-z]+)_(?:[a-z]+_)*(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{8,}\b")
+# days and numbers of invoices inside descriptions
+_DAY = re.compile(r"\b\d{1,2} [A-Z][a-z]{2} \d{4}\b")
+_NUMBER = re.compile(r"\b[A-Z0-9]{8}-\d{4}\b")
 _SECRET = re.compile(r"_secret_\w+")
 _TIMES = range(1_000_000_000, 4_200_000_000)
 
@@ -106,6 +109,7 @@ class Steps:
     def _text(self, value: str, at: str) -> str:
         if value.startswith(("http://", "https://")):
             return "<url>"
+        value = _NUMBER.sub("<number>", _DAY.sub("<day>", value))
         # an id is called after the place where it was first seen: an object more on one side renames nothing
         return _ID.sub(
             lambda id_: self._names.setdefault(id_[0], f"<{id_[1]} of {at}>"),

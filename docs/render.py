@@ -5,7 +5,6 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from itertools import groupby
 from pathlib import Path
 
 import click
@@ -92,9 +91,10 @@ def sandbox_differences() -> str:
         "test key, and what it finds belongs here.",
         "",
     ]
-    for topic, found in groupby(DIFFERENCES, key=lambda one: one.topic):
+    topics = list(dict.fromkeys(one.topic for one in DIFFERENCES))
+    for topic in topics:
         lines += [f"## {topic}", "", "| Stripe | the sandbox | so |", "| --- | --- | --- |"]
-        lines += [f"| {one.stripe} | {one.sandbox} | {one.so} |" for one in found]
+        lines += [f"| {one.stripe} | {one.sandbox} | {one.so} |" for one in DIFFERENCES if one.topic == topic]
         lines.append("")
     return "\n".join(lines)
 
@@ -140,6 +140,31 @@ class Payments(unittest.TestCase):
 
 `Sandbox().app` is an ASGI application: `httpx.AsyncClient(transport=httpx.ASGITransport(sandbox.app),
 base_url="http://sandbox")` asks it in-process. Webhooks are collected there, not sent.
+
+## A business with a history
+
+`payment-kit sandbox --scenario saas` (or `shop`, `smoke`) plays months of a business before it listens: sign-ups,
+renewals, upgrades, declines with and without recovery, refunds, disputes, payouts. In Python: `play(sandbox,
+read("smoke"))` from `payment_kit.sandbox.business`. A file of your own is a table or two:
+
+```toml
+[business]
+title = "A small club"
+seed = 1
+start = 2026-01-01
+months = 3
+[customers]
+first_month = 8                      # grows by growth_percent a month, loses churn_percent
+currencies = { usd = 2, jpy = 1 }    # shares
+[[plans]]
+name = "Member"
+interval = "month"                   # also share, trial_days, seats = [least, most]
+price = { usd = 900, jpy = 1300 }    # minor units
+[troubles]
+declined = 20                        # percent; also recovers, upgrades, refunded, disputed
+```
+`[shop]` with `orders_per_month` and `[[goods]]` sells without subscriptions. Years of events would fill the memory, so
+such a sandbox forgets them after 30 days, as Stripe does.
 
 ## Any language
 

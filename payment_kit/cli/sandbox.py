@@ -125,7 +125,11 @@ def _opened(options: Options, files: SandboxFiles) -> Sandbox:
         try:
             business = businesses.read(options.scenario)
         except BusinessError as error:
-            raise UsageProblem("SETTING_INVALID", str(error), next_step="Choose one of them.") from None
+            raise UsageProblem(
+                "SETTING_INVALID",
+                str(error),
+                next_step="See docs/sandbox-in-tests.md, or the ready ones, for what a business is.",
+            ) from None
     now = START if business is None else business.start
     if options.start is not None:
         now = int(options.start.replace(tzinfo=UTC).timestamp())

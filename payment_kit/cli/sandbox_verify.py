@@ -25,11 +25,15 @@ def command(*, against: str, snapshot: Path | None, yes: bool) -> int:
     Uses STRIPE_API_KEY, which has to be a test key. Ids, times and addresses are masked before the comparison; wording
     of messages is not compared. Exit code 0: no difference; 1: differences; 2: could not run.
     """
-    settings = config.load()
+    what = "verify needs a test key in STRIPE_API_KEY and refuses every other one."
+    refused = UsageProblem("SETTING_INVALID", what, next_step="Set it to a key that begins with sk_test_ or rk_test_.")
+    try:
+        settings = config.load()
+    except UsageProblem as problem:
+        raise (refused if problem.reason == "LIVE_MODE_NEEDS_DATABASE" else problem) from None
     key = settings.stripe_api_key.get_secret_value() if settings.stripe_api_key else ""
     if not key.startswith(_TEST_KEYS):
-        what = "verify needs a test key in STRIPE_API_KEY and refuses every other one."
-        raise UsageProblem("SETTING_INVALID", what, next_step="Set it to a key that begins with sk_test_ or rk_test_.")
+        raise refused
     base = settings.stripe_api_base
     click.echo(verify.announcement(base))
     if not yes:

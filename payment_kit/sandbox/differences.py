@@ -93,8 +93,9 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "Events and webhooks",
         "Events are delivered in any order, sometimes twice, seconds to days late.",
-        "In the order in which they happened, once and at once, unless a delivery plan says otherwise.",
-        "Plan duplicates, reordering, delay, loss and wrong signatures: your handler has to bear them.",
+        "Once and at once, unless a delivery plan says otherwise; eight at a time, so they can overtake each other.",
+        "Plan duplicates, reordering, delay, loss and wrong signatures, your handler has to bear them; a `concurrency` "
+        "of 1 keeps the order.",
     ),
     Difference(
         "Events and webhooks",

@@ -30,7 +30,9 @@ class ApiError(Exception):
         self.status, self.keep, self.stored = status, keep, stored
         error: dict[str, Any] = {"message": message, "type": kind}
         if code is not None:
-            error |= {"code": code, "doc_url": DOCS + code.replace("_", "-")}
+            error["code"] = code
+            if not code.startswith("sandbox_"):
+                error["doc_url"] = DOCS + code.replace("_", "-")
         if param is not None:
             error["param"] = param
         self.error = error | {name: value for name, value in extra.items() if value is not None}

@@ -82,9 +82,10 @@ class StripeSandbox:
         made: dict[str, Any] = self.order("trigger", event=event)["event"]
         return made
 
-    def snapshot(self, name: str = "default") -> None:
-        """Keep everything as it is now under a name."""
+    def snapshot(self, name: str = "default") -> str:
+        """Keep everything as it is now under a name, which it returns for `restore`."""
         self.order("snapshots", name=name)
+        return name
 
     def restore(self, name: str = "default") -> None:
         """Make everything what it was at the snapshot."""

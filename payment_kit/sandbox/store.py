@@ -125,7 +125,7 @@ class Store:
         for each in self.everywhere():
             each.forget_events()
         if journal.existed:
-            journal.compact(self.snapshot())
+            self.compact()
         else:
             self._touched_meta = True
             self.commit()
@@ -270,6 +270,10 @@ class Store:
         """Start again, empty, with other settings."""
         self.clear()
         self.meta = meta
+        self.compact()
+
+    def compact(self) -> None:
+        """Write the journal anew, without what was overwritten since."""
         self.journal.compact(self.snapshot())
 
     def restore(self, records: Iterable[dict[str, Any]]) -> None:
@@ -278,7 +282,7 @@ class Store:
         self.meta = {}
         for record in records:
             self.redo(record)
-        self.journal.compact(self.snapshot())
+        self.compact()
 
     def forget_events(self) -> None:
         """Drop the events Stripe would no longer list, where the settings ask for it; what is still owed stays.

@@ -85,16 +85,18 @@ def names() -> list[str]:
 def read(name: str) -> Business:
     """The business of a file's path or of a ready one's name; raises `BusinessError` for anything else."""
     path = Path(name)
-    if name in names():
-        text = (resources.files(__package__) / "files" / f"{name}.toml").read_text()
-    elif path.suffix == ".toml" and path.is_file():
-        text = path.read_text()
-    else:
-        raise BusinessError(f"There is no business {name}: name one of {', '.join(names())}, or a .toml file.")
     try:
+        if name in names():
+            text = (resources.files(__package__) / "files" / f"{name}.toml").read_text()
+        elif path.suffix != ".toml":
+            raise BusinessError(f"There is no business {name}: name one of {', '.join(names())}, or a .toml file.")
+        elif not path.is_file():
+            raise BusinessError(f"There is no file {name}.")
+        else:
+            text = path.read_text()
         return _business(_Part("", tomllib.loads(text)))
-    except tomllib.TOMLDecodeError as error:
-        raise BusinessError(f"{name} is not TOML: {error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BusinessError(f"{name} is not TOML: {str(error).rstrip('.')}.") from None
 
 
 class _Part:

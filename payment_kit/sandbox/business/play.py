@@ -43,6 +43,7 @@ def play(sandbox: Sandbox, business: Business, progress: Progress = lambda _done
         raise ValueError(f"the sandbox's clock stands at {sandbox.now}, after the business begins ({business.start})")
     sandbox.store.set_meta(forgets_events=True)
     _Play(sandbox, business).run(progress)
+    sandbox.store.compact()
     tables = sandbox.store.tables
     return Told({kind: len(table.rows) for kind, table in tables.items() if table.rows}, sandbox.now)
 

@@ -69,3 +69,14 @@ def test_what_a_file_cannot_say_is_named(file: Path, old: str, new: str, says: s
 def test_an_unknown_name_lists_the_ready_ones() -> None:
     with pytest.raises(BusinessError, match=r"name one of saas, shop, smoke, or a \.toml file"):
         read("nothing")
+
+
+def test_a_file_that_is_not_there_is_called_so(tmp_path: Path) -> None:
+    with pytest.raises(BusinessError, match="There is no file"):
+        read(str(tmp_path / "gone.toml"))
+
+
+def test_a_file_that_is_not_text_is_called_so(file: Path) -> None:
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BusinessError, match="is not TOML"):
+        read(str(file))

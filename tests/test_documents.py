@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from payment_kit.sandbox.business import read
 from payment_kit.sandbox.handle import StripeSandbox
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

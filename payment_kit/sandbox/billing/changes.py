@@ -36,7 +36,7 @@ def update(call: Call, row: Row, params: dict[str, Any]) -> Row:
     moved, plain_items = _moves(call, row, customer, held)
     changes = {**_terms(call, row, customer), **cancellation(call, row, held)}
     for line in extra_lines(call, row):
-        _pending(call, customer, line)
+        invoice_items.of_line(call, customer, line)
     if not moves.needed(call, row, moved):
         for before, after in plain_items:
             if before is not None and after is not None:
@@ -237,22 +237,6 @@ def extra_lines(call: Call, row: Row) -> list[Line]:
             )
         )
     return lines
-
-
-def _pending(call: Call, customer: Row, line: Line) -> None:
-    invoice_items.add(
-        call,
-        customer,
-        amount=line.amount,
-        currency=line.currency,
-        description=line.description,
-        period=line.period,
-        price=line.price,
-        quantity=line.quantity,
-        subscription=line.subscription,
-        tax_rates=list(line.tax_rates),
-        unit_amount_decimal=line.unit_amount_decimal,
-    )
 
 
 def notice(call: Call, row: Row) -> Row:

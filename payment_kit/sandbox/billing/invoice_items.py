@@ -35,18 +35,9 @@ def create_item(call: Call) -> Row:
     item = items.add(
         call,
         customer,
-        amount=cost.amount,
-        currency=cost.currency,
-        description=params.get("description") or cost.description,
-        period=pricing.period(params, call.now),
-        price=cost.price,
-        quantity=cost.quantity,
+        **pricing.asked(call, params, cost),
         subscription=None if subscription is None else subscription["id"],
-        discountable=params.get("discountable", cost.amount >= 0),
-        tax_rates=pricing.tax_rates(call, params.get("tax_rates"), "tax_rates"),
-        metadata=merged({}, params),
         invoice=None if invoice is None else invoice["id"],
-        unit_amount_decimal=cost.unit_amount_decimal,
     )
     item = discounted(call, item, customer, params)
     if invoice is not None:

@@ -81,21 +81,7 @@ def _line(call: Call, invoice: Row, customer: Row, asked: dict[str, Any], inside
     cost = pricing.cost(call, asked, invoice["currency"], inside)
     if cost.currency != invoice["currency"]:
         raise invalid(f"{inside}[pricing][price]", f"The invoice is in {invoice['currency']}.")
-    item = items.add(
-        call,
-        customer,
-        amount=cost.amount,
-        currency=cost.currency,
-        description=asked.get("description") or cost.description,
-        period=pricing.period(asked, call.now),
-        price=cost.price,
-        quantity=cost.quantity,
-        discountable=asked.get("discountable", cost.amount >= 0),
-        tax_rates=pricing.tax_rates(call, asked.get("tax_rates"), f"{inside}[tax_rates]"),
-        metadata=merged({}, asked),
-        invoice=invoice["id"],
-        unit_amount_decimal=cost.unit_amount_decimal,
-    )
+    item = items.add(call, customer, **pricing.asked(call, asked, cost, inside), invoice=invoice["id"])
     return items.line(call.store, invoice_items.discounted(call, item, customer, asked))
 
 

@@ -108,8 +108,8 @@ def remove(call: Call, item: Row) -> Row:
     return call.add({"id": item["id"], "object": "invoiceitem", "deleted": True})
 
 
-def of_line(call: Call, customer: Row, line: Line, invoice: str) -> Row:
-    """The item behind a line of no subscription, made together with its invoice."""
+def of_line(call: Call, customer: Row, line: Line, invoice: str | None = None) -> Row:
+    """The item that is to be billed as `line`, on an invoice or pending."""
     return add(
         call,
         customer,
@@ -120,6 +120,7 @@ def of_line(call: Call, customer: Row, line: Line, invoice: str) -> Row:
         price=line.price,
         quantity=line.quantity,
         subscription=line.subscription,
+        subscription_item=line.subscription_item,
         proration=line.proration,
         discountable=line.discountable,
         discounts=list(line.discounts),

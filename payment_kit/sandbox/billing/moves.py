@@ -173,20 +173,9 @@ def bill_usage(call: Call, row: Row, customer: Row, moves: Sequence[Move], resta
             continue
         line = period_lines.of_usage(call, row, item, item["current_period_start"], call.now)
         if line.amount:
-            invoice_items.add(
-                call,
-                customer,
-                amount=line.amount,
-                currency=line.currency,
-                description=line.description,
-                period=line.period,
-                price=line.price,
-                quantity=line.quantity,
-                subscription=row["id"],
-                subscription_item=item["id"],
-                discounts=list(line.discounts),
-                tax_rates=item["tax_rates"],
-            )
+            # what the subscription adds to its items, its invoice adds
+            own = line._replace(tax_rates=item["tax_rates"] or (), metadata={})
+            invoice_items.of_line(call, customer, own)
 
 
 def _restarted(call: Call, row: Row) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from payment_kit.sandbox.call import Call, public
 from payment_kit.sandbox.endpoint import EXPAND, Endpoint
 from payment_kit.sandbox.errors import ApiError, missing
 from payment_kit.sandbox.form import Kind, array, boolean, currency, decimal, fields, integer, one_of, string
-from payment_kit.sandbox.parts import merged
 from payment_kit.sandbox.products import discounts
 from payment_kit.sandbox.store import Row
 
@@ -127,21 +126,8 @@ def _item(call: Call, customer: Row, asked: dict[str, Any], code: str, inside: s
         kept = {"amount": item["amount"]} if price is None else {"price": price, "quantity": item["quantity"]}
         asked = {"currency": item["currency"], "description": item["description"], **kept, **asked}
     cost = pricing.cost(call, asked, code, inside)
-    items.add(
-        call,
-        customer,
-        amount=cost.amount,
-        currency=cost.currency,
-        description=asked.get("description") or cost.description,
-        period=pricing.period(asked, call.now),
-        price=cost.price,
-        quantity=cost.quantity,
-        discountable=asked.get("discountable", cost.amount >= 0),
-        discounts=discounts.resolve(call, asked.get("discounts"), customer=customer, currency=cost.currency),
-        tax_rates=pricing.tax_rates(call, asked.get("tax_rates"), f"{inside}[tax_rates]"),
-        metadata=merged({}, asked),
-        unit_amount_decimal=cost.unit_amount_decimal,
-    )
+    reduced = discounts.resolve(call, asked.get("discounts"), customer=customer, currency=cost.currency)
+    items.add(call, customer, **pricing.asked(call, asked, cost, inside), discounts=reduced)
 
 
 def _nothing(customer: Row) -> ApiError:

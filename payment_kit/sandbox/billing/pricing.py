@@ -20,6 +20,7 @@ from payment_kit.sandbox.form import (
     string,
 )
 from payment_kit.sandbox.params import TAX_BEHAVIOR
+from payment_kit.sandbox.parts import merged
 from payment_kit.sandbox.products import discounts, make
 from payment_kit.sandbox.products import pricing as prices
 from payment_kit.sandbox.store import Row
@@ -126,6 +127,22 @@ def _inline(call: Call, data: dict[str, Any], inside: str) -> Row:
 def tax_rates(call: Call, ids: list[str] | None, param: str) -> list[Row]:
     """The rows of tax rates a parameter names; raises 400 for an unknown one."""
     return [call.find("tax_rate", id_, f"{param}[{at}]", 400) for at, id_ in enumerate(ids or ())]
+
+
+def asked(call: Call, params: dict[str, Any], cost: Cost, inside: str = "") -> dict[str, Any]:
+    """What the parameters of an invoice item, a line or a preview say to `items.add`, its cost being known."""
+    return {
+        "amount": cost.amount,
+        "currency": cost.currency,
+        "description": params.get("description") or cost.description,
+        "period": period(params, call.now),
+        "price": cost.price,
+        "quantity": cost.quantity,
+        "discountable": params.get("discountable", cost.amount >= 0),
+        "tax_rates": tax_rates(call, params.get("tax_rates"), _path(inside, "tax_rates")),
+        "metadata": merged({}, params),
+        "unit_amount_decimal": cost.unit_amount_decimal,
+    }
 
 
 def period(params: dict[str, Any], now: int) -> tuple[int, int]:

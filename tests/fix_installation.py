@@ -1,7 +1,5 @@
 """What commands of the command line are tested with: a clean environment, and a Stripe that is not our own sandbox."""
 
-import asyncio
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +10,8 @@ import pytest
 
 from payment_kit.cli import main
 from payment_kit.config import names
-from payment_kit.sandbox import Sandbox, serve_until
-from tests.waiting import SECONDS_MAX
+from payment_kit.sandbox import Sandbox
+from tests.fix_sandbox import served_apart
 
 Called = Callable[..., tuple[int, Any]]
 
@@ -45,16 +43,8 @@ def called(capsys: pytest.CaptureFixture[str]) -> Called:
 @pytest.fixture
 def stripe_elsewhere() -> Iterator[Sandbox]:
     """A sandbox that plays the real Stripe: served by a thread of its own, reached by STRIPE_API_BASE."""
-    sandbox, ready, loop = Sandbox(now=int(time.time())), threading.Event(), asyncio.new_event_loop()
-    stop = asyncio.Event()
-    serving = serve_until(sandbox, "127.0.0.1", 0, stop, lambda _url: ready.set())
-    thread = threading.Thread(target=loop.run_until_complete, args=(serving,))
-    thread.start()
-    assert ready.wait(SECONDS_MAX)
-    yield sandbox
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(SECONDS_MAX)
-    loop.close()
+    with served_apart(Sandbox(now=int(time.time()))) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture

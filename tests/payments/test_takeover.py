@@ -122,16 +122,22 @@ async def test_who_was_overtaken_before_it_asked_stripe_answers_what_the_other_d
     assert next(iter(sandbox.store.rows("customer")))["metadata"] == {"new": "1"}
 
 
-async def test_who_was_overtaken_tells_no_error_the_other_did_not_meet(
-    faulty: Faulty, faulty_desk: Desk, desk: Desk, pool: Pool
-) -> None:
-    asked, refused = request(new_id()), asyncio.Event()
+def refusing(faulty: Faulty) -> asyncio.Event:
+    """Let Stripe's answer be a refusal, held back until the event is set."""
+    refused = asyncio.Event()
 
     async def refuse() -> None:
         await refused.wait()
         raise Refused("STRIPE_STATE", "Not now.")
 
     faulty.then = refuse
+    return refused
+
+
+async def test_who_was_overtaken_tells_no_error_the_other_did_not_meet(
+    faulty: Faulty, faulty_desk: Desk, desk: Desk, pool: Pool
+) -> None:
+    asked, refused = request(new_id()), refusing(faulty)
     slow = asyncio.create_task(create(faulty_desk, asked))
     await faulty.answered.wait()
     await execute(pool, "update payment_kit.requests set locked_until = now()")
@@ -145,13 +151,7 @@ async def test_who_was_overtaken_tells_no_error_the_other_did_not_meet(
 async def test_who_was_overtaken_stores_no_error_while_the_other_is_at_it(
     faulty: Faulty, faulty_desk: Desk, desk: Desk, pool: Pool
 ) -> None:
-    asked, refused = request(new_id()), asyncio.Event()
-
-    async def refuse() -> None:
-        await refused.wait()
-        raise Refused("STRIPE_STATE", "Not now.")
-
-    faulty.then = refuse
+    asked, refused = request(new_id()), refusing(faulty)
     slow = asyncio.create_task(create(faulty_desk, asked))
     await faulty.answered.wait()
     # Another process has taken over and holds the lease now.

@@ -11,7 +11,7 @@ import pytest
 from payment_kit.cli import main
 from payment_kit.config import names
 from payment_kit.sandbox import Sandbox
-from tests.fix_sandbox import served_apart
+from tests.apart import served_apart
 
 Called = Callable[..., tuple[int, Any]]
 

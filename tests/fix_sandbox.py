@@ -1,30 +1,11 @@
 """A fresh sandbox served over real HTTP, and the unmodified stripe SDK talking to it."""
 
-import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 
 import pytest_asyncio
 import stripe
 
-from payment_kit.sandbox import Sandbox, SandboxServer, serve_until
-from tests.waiting import SECONDS_MAX
-
-
-@contextmanager
-def served_apart(sandbox: Sandbox) -> Iterator[Sandbox]:
-    """`sandbox`, served by a thread of its own: for what runs in processes or loops of its own."""
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-    stop = asyncio.Event()
-    serving = serve_until(sandbox, "127.0.0.1", 0, stop, lambda _url: ready.set())
-    thread = threading.Thread(target=loop.run_until_complete, args=(serving,))
-    thread.start()
-    assert ready.wait(SECONDS_MAX)
-    yield sandbox
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(SECONDS_MAX)
-    loop.close()
+from payment_kit.sandbox import Sandbox, SandboxServer
 
 
 @pytest_asyncio.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from payment_kit.sandbox import Sandbox, registry
-from tests.fix_sandbox import served_apart
+from tests.apart import served_apart
 from tests.fix_spec import heard
 
 OPERATIONS = Path(__file__).parent / "operations.txt"

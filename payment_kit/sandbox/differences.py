@@ -233,6 +233,19 @@ DIFFERENCES: tuple[Difference, ...] = (
         "Ask for `active=false` too.",
     ),
     Difference(
+        "Entitlements",
+        "A feature that is attached to a product reaches its subscribers at their next billing cycle, the Dashboard "
+        "says; the documentation is silent.",
+        "It reaches them at once, and leaves them at once.",
+        "",
+    ),
+    Difference(
+        "Entitlements",
+        "With which statuses a subscription entitles is not documented.",
+        "`trialing`, `active` and `past_due`.",
+        "",
+    ),
+    Difference(
         "Customers",
         "Tax ids are verified by the authorities.",
         "After a minute of the clock, by the magic numbers of the documentation; formats are checked for six types.",

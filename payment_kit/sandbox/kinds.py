@@ -32,6 +32,11 @@ KINDS: dict[str, KindOfObject] = {
         {"default_source": None, "test_clock": None, "invoice_settings.default_payment_method": "payment_method"},
     ),
     "product": KindOfObject("prod_", 14, "products", (), {"default_price": "price"}),
+    "entitlements.feature": KindOfObject("feat_test_", 32, "entitlements/features", ("lookup_key",)),
+    "product_feature": KindOfObject("prodft_1", 23, "", ("_product", "_feature")),
+    "entitlements.active_entitlement": KindOfObject(
+        "ent_test_", 32, "entitlements/active_entitlements", ("_customer",), {"feature": "entitlements.feature"}
+    ),
     "price": KindOfObject("price_1", 23, "prices", ("product", "lookup_key"), {"product": "product"}),
     "tax_id": KindOfObject("txi_1", 23, "tax_ids", ("_owner",), {"customer": "customer", "owner.customer": "customer"}),
     "customer_balance_transaction": KindOfObject(

@@ -35,6 +35,7 @@ from payment_kit.sandbox.connect import accounts, transfers
 from payment_kit.sandbox.customers import balance as credit
 from payment_kit.sandbox.customers import customers, tax_ids
 from payment_kit.sandbox.endpoint import Endpoint
+from payment_kit.sandbox.entitlements import active, features
 from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.listing import Include
 from payment_kit.sandbox.payments import (
@@ -92,6 +93,8 @@ MODULES: tuple[ModuleType, ...] = (
     schedules,
     renewal,
     standing,
+    features,
+    active,
     items,
     sessions,
     completion,

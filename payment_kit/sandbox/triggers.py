@@ -26,6 +26,14 @@ _PAYER = (_CUSTOMER, _CARD, _DEFAULT)
 _PRODUCT = "product = POST products name=Sandbox plan"
 _PRICE = "price = POST prices product=$product&unit_amount=2000&currency=usd&recurring[interval]=month"
 _SUBSCRIBED = (*_PAYER, _PRODUCT, _PRICE, "subscription = POST subscriptions customer=$customer&items[0][price]=$price")
+_ENTITLED = (
+    *_PAYER,
+    _PRODUCT,
+    _PRICE,
+    "feature = POST entitlements/features name=Export&lookup_key=export",
+    "POST products/$product/features entitlement_feature=$feature",
+    "subscription = POST subscriptions customer=$customer&items[0][price]=$price",
+)
 _TRIAL = (
     *_PAYER,
     _PRODUCT,
@@ -90,6 +98,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "customer.subscription.trial_will_end": (*_TRIAL, f"clock {3 * DAY}"),
     "customer.subscription.updated": (*_SUBSCRIBED, "POST subscriptions/$subscription metadata[foo]=bar"),
     "customer.updated": (_CUSTOMER, "POST customers/$customer description=Updated"),
+    "entitlements.active_entitlement_summary.updated": _ENTITLED,
     "invoice.created": _INVOICE,
     "invoice.finalized": _FINAL,
     "invoice.marked_uncollectible": (*_FINAL, "POST invoices/$invoice/mark_uncollectible"),

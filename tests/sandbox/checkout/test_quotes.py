@@ -157,3 +157,15 @@ def test_lists_filter_and_the_pdf_is_not_drawn(shop: Shop) -> None:
     assert [row["id"] for row in shop.get("quotes", status="draft")["data"]] == [draft["id"]]
     assert [row["id"] for row in shop.get("quotes", customer=quote["customer"])["data"]] == [quote["id"]]
     assert shop.refused(f"quotes/{quote['id']}/pdf", method="GET")["status"] == 501
+
+
+def test_quotes_of_a_test_clock_are_listed_by_it_or_by_their_customer_only(shop: Shop) -> None:
+    plain = offered(shop, shop.price(900))["id"]
+    clock = shop.post("test_helpers/test_clocks", frozen_time=shop.sandbox.now)["id"]
+    customer = shop.post("customers", test_clock=clock)["id"]
+    clocked = shop.post("quotes", customer=customer)["id"]
+
+    def listed(**params: str) -> list[str]:
+        return [row["id"] for row in shop.get("quotes", **params)["data"]]
+
+    assert (listed(), listed(test_clock=clock), listed(customer=customer)) == ([plain], [clocked], [clocked])

@@ -1,0 +1,1 @@
+"""Entitlements: features of products, and what a customer's subscriptions entitle him to."""

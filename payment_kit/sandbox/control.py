@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from payment_kit.sandbox.controls import account, outside, overview, webhooks
+from payment_kit.sandbox.controls import account, outside, overview, truth, webhooks
 from payment_kit.sandbox.controls.desk import Desk, Lines, Operation
 from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.store import Store
@@ -33,6 +33,7 @@ def _help(desk: Desk) -> list[dict[str, str]]:
 
 OPERATIONS: tuple[Operation, ...] = (
     *account.OPERATIONS,
+    *truth.OPERATIONS,
     *webhooks.OPERATIONS,
     *outside.OPERATIONS,
     *overview.OPERATIONS,

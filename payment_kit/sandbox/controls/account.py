@@ -1,19 +1,15 @@
-"""The account as a whole: its clock, its truth, its keys and faults; reset, snapshots, worlds."""
+"""The account as a whole: its clock, its keys and faults; reset, snapshots, worlds."""
 
 from typing import Any
 
 from payment_kit.sandbox import clock, ids, keys, requests, signing, versions
 from payment_kit.sandbox.billing import standing
-from payment_kit.sandbox.call import public
-from payment_kit.sandbox.controls.desk import Desk, Lines, Operation, invalid, number, only, text, truth, whole
-from payment_kit.sandbox.errors import ApiError
+from payment_kit.sandbox.controls.desk import Desk, Operation, invalid, number, only, text, truth, whole
 from payment_kit.sandbox.faults import Faults
 from payment_kit.sandbox.kinds import KINDS
 from payment_kit.sandbox.pace import SPEED_MAX
-from payment_kit.sandbox.store import Row
 from payment_kit.sandbox.world import fresh_meta
 
-DUMP_ROWS_DEFAULT, DUMP_ROWS_MAX = 1000, 10_000
 NOW_MAX = 4_102_444_800  # 2100-01-01
 
 
@@ -56,28 +52,6 @@ def stats(desk: Desk) -> dict[str, Any]:
         "seed": store.meta["seed"],
         "webhook_secret": signing.collector_secret(world.store),
     }
-
-
-def objects(desk: Desk) -> Lines:
-    """GET objects/{kind}"""
-    kind = desk.path[0]
-    if kind == "payout_items":
-        rows = (row for row in desk.store.rows("balance_transaction") if row["_payout"] is not None)
-        return Lines([{"payout": row["_payout"], "balance_transaction": row["id"]} for row in rows])
-    if kind not in KINDS:
-        kind = kind.removesuffix("s")
-    if kind not in KINDS:
-        raise ApiError(404, f"The sandbox has no objects of type {kind}; it has {', '.join(KINDS)}.", stored=False)
-    table = desk.store.tables[kind]
-    limit = whole(desk.query, "limit", 1, DUMP_ROWS_MAX, DUMP_ROWS_DEFAULT)
-    first, after = 0, desk.query.get("starting_after", "")
-    if after:
-        position = table.position(after)
-        if position is None:
-            raise invalid("starting_after", f"there is no {kind} {after}")
-        first = position + 1
-    rows_: list[Row] = [public(table.rows[id_]) for id_ in table.order[first : first + limit]]
-    return Lines(rows_)
 
 
 def reset(desk: Desk) -> dict[str, int]:
@@ -173,13 +147,6 @@ OPERATIONS = (
         stats,
         "",
         '`{"account", "delivery", "faults", "now", "objects", "seed", "webhook_secret"}`',
-    ),
-    Operation(
-        "GET",
-        "objects/*",
-        objects,
-        "`?starting_after=&limit=`; a kind of object, or `payout_items`",
-        "rows as the API shows them, oldest first, one JSON per line",
     ),
     Operation(
         "GET",

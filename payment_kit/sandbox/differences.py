@@ -342,6 +342,26 @@ DIFFERENCES: tuple[Difference, ...] = (
         "",
     ),
     Difference(
+        "Connect",
+        "Which `account.updated` follow the making of an account is not documented.",
+        "One at once, and one with every change.",
+        "",
+    ),
+    Difference(
+        "Connect",
+        "How a fee that is refunded on its own comes in at the connected account is told by its reporting category "
+        "`fee` only.",
+        "As an `adjustment` whose source is the charge.",
+        "",
+    ),
+    Difference(
+        "Connect",
+        "Charges are made on the connected account, for it (`on_behalf_of`), or with `transfer_data`.",
+        "Direct charges, and separate charges and transfers; `transfer_data` and `on_behalf_of` are refused by name. "
+        "Application fees come with payment intents, not with invoices or subscriptions.",
+        "",
+    ),
+    Difference(
         "Search",
         "The index is up to a minute late, in an outage an hour.",
         "It is never late.",

@@ -34,6 +34,11 @@ def account(seed: int) -> str:
     return "acct_sandbox" + blake2b(f"account {seed}".encode(), digest_size=5).hexdigest()
 
 
+def application(seed: int) -> str:
+    """The id of the Connect application of a seed's account."""
+    return "ca_" + text(32, "application", seed)
+
+
 def api_key(seed: int) -> str:
     """The one secret key of a seed's account."""
     return "sk_test_sandbox" + text(24, "key", seed)

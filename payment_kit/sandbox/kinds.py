@@ -62,7 +62,8 @@ KINDS: dict[str, KindOfObject] = {
     ),
     "charge": KindOfObject(
         "ch_3", 23, "charges", ("customer", "payment_intent"),
-        {"customer": "customer", "payment_intent": "payment_intent", "review": "review", **_MONEY},
+        {"application_fee": "application_fee", "customer": "customer", "payment_intent": "payment_intent",
+         "review": "review", **_MONEY},
     ),
     "setup_intent": KindOfObject(
         "seti_1", 23, "setup_intents", ("customer",),
@@ -142,6 +143,14 @@ KINDS: dict[str, KindOfObject] = {
     ),
     "transfer_reversal": KindOfObject(
         "trr_1", 23, "", ("transfer",), {"balance_transaction": "balance_transaction", "transfer": "transfer"}
+    ),
+    "application_fee": KindOfObject(
+        "fee_1", 23, "application_fees", ("charge",),
+        {"account": "account", "balance_transaction": "balance_transaction", "charge": "charge",
+         "originating_transaction": "charge"},
+    ),
+    "fee_refund": KindOfObject(
+        "fr_1", 23, "", ("fee",), {"balance_transaction": "balance_transaction", "fee": "application_fee"}
     ),
     "item": KindOfObject("li_1", 23, "", ("_owner",)),
     "checkout.session": KindOfObject(

@@ -158,9 +158,13 @@ class _Expansion(NamedTuple):
             return [self._referenced(part, kind, rest) for part in held]
         if isinstance(held, str):
             kind = kind or of(held)
-            row = self.store.get(kind, held) if kind else None
+            row = self._found(kind, held) if kind else None
             held = held if row is None else public(row)
         return self.of(held, rest) if isinstance(held, dict) else held
+
+    def _found(self, kind: str, id_: str) -> Row | None:
+        """The row, perhaps one of the platform or of an account connected to it: a charge's application fee."""
+        return self.store.get(kind, id_) or (self.store.platform or self.store).anywhere(kind, id_)
 
     def _refused(self) -> ApiError:
         return ApiError(400, f"This property cannot be expanded ({self.path}).", param="expand", stored=False)

@@ -31,7 +31,7 @@ from payment_kit.sandbox.billing import (
 )
 from payment_kit.sandbox.call import Call, Listener
 from payment_kit.sandbox.checkout import completion, items, links, quotes, sessions
-from payment_kit.sandbox.connect import accounts, transfers
+from payment_kit.sandbox.connect import accounts, application_fees, transfers
 from payment_kit.sandbox.customers import balance as credit
 from payment_kit.sandbox.customers import customers, tax_ids
 from payment_kit.sandbox.endpoint import Endpoint
@@ -56,6 +56,7 @@ from payment_kit.sandbox.store import Row
 MODULES: tuple[ModuleType, ...] = (
     accounts,
     transfers,
+    application_fees,
     test_clocks,
     transactions,
     preferences,

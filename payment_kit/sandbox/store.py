@@ -13,6 +13,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from heapq import heappop, heappush
 from typing import Any
 
+from payment_kit.sandbox import ids
 from payment_kit.sandbox.journal import Journal
 from payment_kit.sandbox.kinds import KINDS
 
@@ -149,6 +150,11 @@ class Store:
     def now(self) -> int:
         """The virtual clock, unix seconds; one for the platform and all accounts connected to it."""
         return int((self.platform or self).meta["now"])
+
+    @property
+    def application(self) -> str | None:
+        """``ca_…``, the platform by which requests come to a connected account; None for the platform's own."""
+        return None if self.platform is None else ids.application(self.platform.meta["account_seed"])
 
     def connect(self, account: str, meta: dict[str, Any]) -> "Store":
         """The store of a connected account, made when there is none yet."""

@@ -78,15 +78,17 @@ def _entry(row: Row) -> Entry:
 
 def _known(store: Store, source: str) -> bool:
     """Whether an object is there: what followed a test clock is gone with it, its money is not."""
-    kinds = ("charge", "refund", "dispute", "payout", "topup", "transfer", "transfer_reversal")
+    kinds = ("charge", "refund", "dispute", "payout", "topup", "transfer", "transfer_reversal", *_FEES)
     return any(store.get(kind, source) for kind in kinds)
 
 
+_FEES = ("application_fee", "fee_refund")
 Asked = Iterator[tuple[Entry, str | None, str]]
 
 
 def _entries(store: Store, platform: Store | None) -> Asked:
     """What should be there, the transaction the object names for it, and the name it names it by."""
+    yield from _application_fees(store, platform)
     for charge in store.rows("charge"):
         yield from _charge(charge) if charge["source_transfer"] is None else _received(charge, platform)
     for refund in store.rows("refund"):
@@ -115,11 +117,30 @@ def _charge(charge: Row) -> Asked:
     taken, currency = settled(charge["amount_captured"], charge["currency"])
     fixed = FEE_FIXED.get(currency, 0)
     fee = min(_half_up(Fraction(taken * 29, 1000), _step(currency)) + fixed, taken)
+    if charge["application_fee"] is not None:
+        fee += settled(charge["application_fee_amount"], charge["currency"])[0]
     yield _asked(charge, "balance_transaction", "charge", "charge", charge["amount"], fee)
     rest = charge["amount"] - charge["amount_captured"]
     if rest:
         entry, _, _ = _asked(charge, "balance_transaction", "refund", "partial_capture_reversal", -rest)
         yield entry, None, ""
+
+
+def _application_fees(store: Store, platform: Store | None) -> Asked:
+    """What a platform earned and gave back; and what came back to an account on its own, with no refund."""
+    for fee in store.rows("application_fee"):
+        yield _asked(fee, "balance_transaction", "application_fee", "platform_earning", fee["amount"])
+    for back in store.rows("fee_refund"):
+        type_, category = "application_fee_refund", "platform_earning_refund"
+        yield _asked(back, "balance_transaction", type_, category, -back["amount"])
+    for charge in store.rows("charge") if platform is not None else ():
+        assert platform is not None
+        told = [row["_fee"] for row in store.tables["refund"].having("charge", charge["id"]) if row["_fee"]]
+        for back in platform.tables["fee_refund"].having("fee", charge["application_fee"]):
+            if back["amount"] in told:
+                told.remove(back["amount"])
+            else:
+                yield _asked({**charge, "": None}, "", "adjustment", "fee", back["amount"])[0], None, ""
 
 
 def _received(charge: Row, platform: Store | None) -> Asked:
@@ -133,7 +154,8 @@ def _received(charge: Row, platform: Store | None) -> Asked:
 
 def _refund(refund: Row) -> Asked:
     if refund["balance_transaction"] is not None:
-        yield _asked(refund, "balance_transaction", "refund", "refund", -refund["amount"])
+        fee = -settled(refund["_fee"], refund["currency"])[0]
+        yield _asked(refund, "balance_transaction", "refund", "refund", -refund["amount"], fee)
         if refund["status"] in ("failed", "canceled"):
             yield _asked(refund, "failure_balance_transaction", "refund_failure", "refund_failure", refund["amount"])
 

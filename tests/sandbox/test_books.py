@@ -19,6 +19,7 @@ from payment_kit.sandbox.kinds import KINDS
 from tests.sandbox import ledger, memory
 from tests.sandbox.billing import books
 from tests.sandbox.billing.till import flat
+from tests.sandbox.protocol import visitor
 from tests.sandbox.tools.desk import Desk
 
 DAY = 86_400
@@ -68,6 +69,8 @@ def history(seed: int) -> list[Step]:
         "topup": lambda: (draw.choice(currency), units(), draw.random() < 0.8),
         "transfer": lambda: (draw.choice(currency), units(), at(), draw.random() < 0.5),
         "reverse": lambda: (at(), draw.choice((30, units()))),
+        "sell": lambda: (draw.choice(currency), units(), draw.choice(CARDS), draw.random() < 0.5),
+        "fee_back": lambda: (at(), units()),
     }
     often = [
         *kinds,
@@ -89,6 +92,7 @@ def history(seed: int) -> list[Step]:
 
 REACHED = (
     "charge.captured charge.dispute.closed charge.dispute.funds_reinstated charge.failed charge.refunded "
+    "application_fee.created application_fee.refunded "
     "checkout.session.completed credit_note.created topup.succeeded topup.canceled transfer.created transfer.reversed "
     "payout.canceled customer.subscription.deleted customer.subscription.trial_will_end customer.subscription.updated "
     "invoice.paid invoice.payment_failed invoiceitem.created payment_intent.requires_action payout.failed "
@@ -263,14 +267,36 @@ class Business:
 
     def transfer(self, currency: str, units: int, at: int, of_charge: bool) -> None:
         """Money for a connected account, from the balance or from one charge."""
-        if not self.account:
-            accepted = {"date": self.sandbox.now, "ip": "203.0.113.7"}
-            wanted = {"transfers": {"requested": True}}
-            self.account = self.ask("accounts", type="custom", capabilities=wanted, tos_acceptance=accepted)["id"]
+        self.connect()
         charges = list(self.sandbox.store.rows("charge"))
         source = {"source_transaction": _of(charges, at)["id"]} if of_charge and charges else {}
         currency = _of(charges, at)["currency"] if source else currency
         self.ask("transfers", currency=currency, amount=units * STEPS[currency], destination=self.account, **source)
+
+    def connect(self) -> None:
+        """There is a connected account."""
+        if not self.account:
+            accepted = {"date": self.sandbox.now, "ip": "203.0.113.7"}
+            wanted = {name: {"requested": True} for name in ("card_payments", "transfers")}
+            self.account = self.ask("accounts", type="custom", capabilities=wanted, tos_acceptance=accepted)["id"]
+
+    def sell(self, currency: str, units: int, card: str, refunded: bool) -> None:
+        """A payment on the connected account, with a fee; perhaps given back in part, the fee with it."""
+        self.connect()
+        amount, there = units * STEPS[currency], {"stripe_account": self.account}
+        paid = {"amount": amount, "currency": currency, "payment_method": f"pm_card_{card}", "confirm": True}
+        paid |= {"allowed_payment_method_types": ["card"], "application_fee_amount": amount // 10 // 10 * 10 or 10}
+        made = visitor.ask(self.sandbox, "POST", "/v1/payment_intents", flat(paid), None, **there)
+        assert made.status < 500, made.body
+        if made.status == 200 and refunded:
+            back = {"payment_intent": made.body["id"], "amount": amount // 20 * 10, "refund_application_fee": True}
+            assert visitor.ask(self.sandbox, "POST", "/v1/refunds", flat(back), None, **there).status < 500
+
+    def fee_back(self, at: int, units: int) -> None:
+        """A part of a fee goes back on its own, perhaps more than there is."""
+        fees = list(self.sandbox.store.rows("application_fee"))
+        if fees:
+            self.ask(f"application_fees/{_of(fees, at)['id']}/refunds", amount=units // 10 * 10)
 
     def reverse(self, at: int, units: int) -> None:
         """A part of a transfer comes back, perhaps more than there is."""

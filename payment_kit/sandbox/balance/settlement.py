@@ -68,21 +68,27 @@ def record(
     category: str | None = None,
     fee: int = 0,
     fee_description: str = "Stripe processing fees",
+    application_fee: int = 0,
     pending: bool = False,
     available_on: int | None = None,
     payout: str | None = None,
 ) -> Row:
-    """A new balance transaction, which moves the balance by `amount` less `fee`.
+    """A new balance transaction, which moves the balance by `amount` less `fee` and `application_fee`.
 
-    `amount` is in minor units of `currency` and converted here when that has no balance; `fee` is in minor units of the
-    currency it settles in. `pending` waits as long as the account's payments do, `available_on` (unix s) until then.
+    `amount` is in minor units of `currency` and converted here when that has no balance; both fees are in minor units
+    of the currency it settles in. `pending` waits as long as the account's payments do, `available_on` (unix s) until
+    then.
     """
     now = call.store.now
     if pending and available_on is None:
         available_on = (now // DAY + preferences.payments(call.store)["settlement_timing"]["delay_days"]) * DAY
     waits = available_on is not None and available_on > now
     moved = exchange.settled(amount, currency)
-    detail = {"amount": fee, "application": None, "currency": moved.currency, "description": fee_description}
+    fees = (
+        ("stripe_fee", fee, None, fee_description),
+        ("application_fee", application_fee, call.store.application, "Application fee"),
+    )
+    fee += application_fee
     return call.add(
         {
             "id": call.new_id("balance_transaction"),
@@ -95,7 +101,11 @@ def record(
             "description": description,
             "exchange_rate": None if moved.rate is None else float(moved.rate),
             "fee": fee,
-            "fee_details": [{**detail, "type": "stripe_fee"}] if fee else [],
+            "fee_details": [
+                {"amount": one, "application": by, "currency": moved.currency, "description": what, "type": kind}
+                for kind, one, by, what in fees
+                if one
+            ],
             "net": moved.amount - fee,
             "reporting_category": category or type_,
             "source": source,

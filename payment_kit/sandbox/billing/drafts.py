@@ -274,7 +274,7 @@ def _row(
         "amount_paid": 0,
         "amount_paid_off_stripe": 0,
         "amount_shipping": 0,
-        "application": None,
+        "application": call.store.application,
         "attempt_count": 0,
         "attempted": False,
         "automatic_tax": {

@@ -80,7 +80,7 @@ def _new(call: Call, customer: Row, planned: Sequence[Row]) -> Row:
     return {
         "id": call.new_id("subscription_schedule"),
         "object": "subscription_schedule",
-        "application": None,
+        "application": call.store.application,
         "billing_mode": {"flexible": flexible, "type": mode},
         "canceled_at": None,
         "completed_at": None,

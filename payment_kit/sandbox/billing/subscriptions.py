@@ -96,7 +96,7 @@ def _row(call: Call, params: dict[str, Any], customer: Row, price: Row) -> Row:
     row: Row = {
         "id": call.new_id("subscription"),
         "object": "subscription",
-        "application": None,
+        "application": call.store.application,
         "application_fee_percent": None,
         "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
         "billing_cycle_anchor": call.now if until is None else until,

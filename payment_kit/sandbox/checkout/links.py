@@ -69,7 +69,7 @@ def _row(call: Call, id_: str, code: str, subscribes: bool) -> Row:
         "active": True,
         "after_completion": {"hosted_confirmation": {"custom_message": None}, "type": "hosted_confirmation"},
         "allow_promotion_codes": False,
-        "application": None,
+        "application": call.store.application,
         "application_fee_amount": None,
         "application_fee_percent": None,
         "automatic_tax": {"enabled": False, "liability": None},

@@ -34,7 +34,7 @@ def create_quote(call: Call) -> Row:
         "object": "quote",
         "amount_subtotal": 0,
         "amount_total": 0,
-        "application": None,
+        "application": call.store.application,
         "application_fee_amount": None,
         "application_fee_percent": None,
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},

@@ -118,6 +118,7 @@ def create_account(call: Call) -> Row:
     seed = int(ids.share(call.store.meta["seed"], "account", id_) * (1 << 48))
     call.store.connect(id_, {**_fresh(seed), "account": id_})
     row = call.add(row)
+    _tell(call, row, "account.updated", row)
     return _ready(call, row) if _accepted(row) else row
 
 
@@ -179,6 +180,17 @@ def onboard(call: Call) -> Row:
     return _ready(call, row)
 
 
+def deauthorize(call: Call) -> Row:
+    """The owner of a connected account leaves the platform, which no longer reaches it; `call.path` names the account.
+
+    Only the event tells (docs.stripe.com/connect/standard-accounts#revoked-access).
+    """
+    row = _found(call)
+    application = {"id": call.store.connected[row["id"]].application, "object": "application", "name": "Sandbox"}
+    _tell(call, row, "account.application.deauthorized", application)
+    return call.add({"id": row["id"], "object": "account", "deleted": True})
+
+
 def _ready(call: Call, row: Row) -> Row:
     return _changed(
         call,
@@ -192,14 +204,18 @@ def _ready(call: Call, row: Row) -> Row:
 
 
 def _changed(call: Call, row: Row, **changes: Any) -> Row:
-    """Change the account; the event is the account's own, so it reaches the platform's endpoints for Connect."""
+    """Change the account; its events are its own, so they reach the platform's endpoints for Connect."""
     before = {name: row[name] for name in changes if row[name] != changes[name]}
     fresh = call.change(row, **changes)
     if before:
-        there = call.inside(call.store.connected[row["id"]])
-        there.emit("account.updated", fresh, difference(before, {name: fresh[name] for name in before}))
-        there.settle()
+        _tell(call, fresh, "account.updated", fresh, difference(before, {name: fresh[name] for name in before}))
     return fresh
+
+
+def _tell(call: Call, row: Row, event: str, about: Row, previous: Row | None = None) -> None:
+    there = call.inside(call.store.connected[row["id"]])
+    there.emit(event, about, previous)
+    there.settle()
 
 
 def _capabilities(before: Row, params: dict[str, Any], *, ready: bool) -> Row:

@@ -108,6 +108,12 @@ def onboard(desk: Desk) -> Row:
     return happen(desk.world.store, desk.world.delivery, desk.path[0], accounts.onboard)
 
 
+def deauthorize(desk: Desk) -> Row:
+    """POST accounts/{id}/deauthorize"""
+    only(desk.given)
+    return happen(desk.world.store, desk.world.delivery, desk.path[0], accounts.deauthorize)
+
+
 OPERATIONS = (
     Operation(
         "POST",
@@ -171,5 +177,13 @@ OPERATIONS = (
         "the open checkout session of somebody who followed the payment link",
     ),
     Operation("POST", "accounts/*/onboard", onboard, "", "the connected account after its owner's onboarding"),
+    Operation(
+        "POST",
+        "accounts/*/deauthorize",
+        deauthorize,
+        "",
+        "what is left of the connected account after its owner left the platform: only "
+        "`account.application.deauthorized` tells",
+    ),
     Operation("POST", "charges/*/dispute", open_dispute, '`{"reason"}`', "the dispute"),
 )

@@ -5,6 +5,7 @@ from typing import Any
 from payment_kit.sandbox import ids, listing
 from payment_kit.sandbox.balance import exchange, settlement
 from payment_kit.sandbox.call import Call, public
+from payment_kit.sandbox.connect import application_fees
 from payment_kit.sandbox.endpoint import EXPAND, META, PAGE, Endpoint, filters, get, listed
 from payment_kit.sandbox.errors import ApiError, no_such
 from payment_kit.sandbox.form import email, fields, one_of, string
@@ -59,15 +60,14 @@ def attempt(call: Call, intent: Row, method: Row, decline: Decline | None = None
         return intent
     changes |= {"status": "succeeded", "amount_received": intent["amount"]}
     if intent["capture_method"] == "automatic":
-        charge["balance_transaction"] = _settle(call, charge, charge["amount"])
+        charge |= _settle(call, charge, charge["amount"])
         call.add(charge, "charge.succeeded")
         intent = call.change(intent, "payment_intent.succeeded", **changes)
     else:
         # automatic_async: the charge is told of before its balance transaction is known
         call.add(charge, "charge.succeeded")
         intent = call.change(intent, "payment_intent.succeeded", **changes)
-        bt = _settle(call, charge, charge["amount"])
-        charge = call.change(charge, "charge.updated", balance_transaction=bt)
+        charge = call.change(charge, "charge.updated", **_settle(call, charge, charge["amount"]))
     reviews.open_review(call, charge)
     _aftermath(call, charge)
     return intent
@@ -100,7 +100,7 @@ def declined(call: Call, intent: Row, method: Row, decline: Decline, charge: Row
 
 def capture(call: Call, charge: Row, amount: int) -> None:
     """Take `amount` of an authorized charge; a second balance transaction reverses the rest, as Stripe reports it."""
-    bt = _settle(call, charge, charge["amount"], captured=amount)
+    moved = _settle(call, charge, charge["amount"], captured=amount)
     rest = charge["amount"] - amount
     if rest:
         settlement.record(
@@ -113,14 +113,14 @@ def capture(call: Call, charge: Row, amount: int) -> None:
             description="Reversal of the uncaptured part",
             pending=charge["_behaviour"] != "bypass_pending",
         )
-    charge = call.change(
-        charge, "charge.captured", captured=True, amount_captured=amount, balance_transaction=bt, _due=None
-    )
+    charge = call.change(charge, "charge.captured", captured=True, amount_captured=amount, **moved, _due=None)
     _aftermath(call, charge)
 
 
-def _settle(call: Call, charge: Row, amount: int, captured: int | None = None) -> str:
-    taken = exchange.settled(amount if captured is None else captured, charge["currency"])
+def _settle(call: Call, charge: Row, amount: int, captured: int | None = None) -> dict[str, Any]:
+    """Move the money, and the platform's fee of it; what changes of the charge."""
+    captured = amount if captured is None else captured
+    taken = exchange.settled(captured, charge["currency"])
     fee = settlement.charge_fee(taken.amount, taken.currency)
     pending = charge["_behaviour"] != "bypass_pending"
     bt = settlement.record(
@@ -131,9 +131,10 @@ def _settle(call: Call, charge: Row, amount: int, captured: int | None = None) -
         charge["id"],
         description=charge["description"],
         fee=fee,
+        application_fee=application_fees.settled(charge, captured),
         pending=pending,
     )
-    return str(bt["id"])
+    return {"balance_transaction": bt["id"], **application_fees.collect(call, charge, captured)}
 
 
 def _aftermath(call: Call, charge: Row) -> None:
@@ -154,9 +155,9 @@ def row(call: Call, intent: Row, method: Row, decline: Decline | None, *, captur
         "amount": intent["amount"],
         "amount_captured": intent["amount"] if captured else 0,
         "amount_refunded": 0,
-        "application": None,
+        "application": call.store.application,
         "application_fee": None,
-        "application_fee_amount": None,
+        "application_fee_amount": intent["application_fee_amount"],
         "balance_transaction": None,
         "billing_details": method["billing_details"],
         "calculated_statement_descriptor": intent["statement_descriptor"] or "SANDBOX",

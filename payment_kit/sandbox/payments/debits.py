@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from payment_kit.sandbox import ids
 from payment_kit.sandbox.balance import exchange, settlement
 from payment_kit.sandbox.call import Call, public
+from payment_kit.sandbox.connect import application_fees
 from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.payments import charges, disputes
 from payment_kit.sandbox.store import Row
@@ -125,6 +126,7 @@ def submit(call: Call, intent: Row, method: Row, mandate: str) -> Row:
     }
     del row["outcome"]["risk_score"]
     moved = exchange.settled(row["amount"], row["currency"])
+    available_on = _available(call)
     money = settlement.record(
         call,
         "payment",
@@ -134,9 +136,10 @@ def submit(call: Call, intent: Row, method: Row, mandate: str) -> Row:
         category="charge",
         description=row["description"],
         fee=settlement.debit_fee(moved.amount, moved.currency),
-        available_on=_available(call),
+        application_fee=application_fees.settled(row, row["amount"]),
+        available_on=available_on,
     )
-    row["balance_transaction"] = money["id"]
+    row |= {"balance_transaction": money["id"], **application_fees.collect(call, row, row["amount"], available_on)}
     call.add(row, "charge.pending")
     changes = {"latest_charge": row["id"], "last_payment_error": None, "next_action": None}
     return call.change(intent, "payment_intent.processing", status="processing", **changes)
@@ -163,6 +166,8 @@ def answer(call: Call, charge: Row) -> None:
 
 def _fail(call: Call, charge: Row, intent: Row, failure: Failure) -> None:
     money = call.find("balance_transaction", charge["balance_transaction"])
+    fees = {one["type"]: one["amount"] for one in money["fee_details"]}
+    left = application_fees.left(call, charge)
     back = settlement.record(
         call,
         "payment_failure_refund",
@@ -171,9 +176,11 @@ def _fail(call: Call, charge: Row, intent: Row, failure: Failure) -> None:
         charge["id"],
         category="charge_failure",
         description=f"Payment failure refund for {charge['id']}",
-        fee=-money["fee"],
+        fee=-fees.get("stripe_fee", 0),
+        application_fee=-exchange.settled(left, charge["currency"]).amount,
         available_on=money["available_on"],
     )
+    application_fees.give_back(call, charge, left)
     charge = call.change(
         charge,
         status="failed",

@@ -26,6 +26,7 @@ def _no_longer(raw: Any, path: str) -> None:
 CAPTURE: dict[str, Kind] = {
     **META,
     "amount_to_capture": amount,
+    "application_fee_amount": amount,
     "final_capture": boolean,
     "statement_descriptor": string,
     "statement_descriptor_suffix": string,
@@ -55,6 +56,7 @@ UPDATE: dict[str, Kind] = {
     **_SHARED,
     **META,
     "amount": amount,
+    "application_fee_amount": amount,
     "currency": currency,
     "customer": string,
     "description": string,

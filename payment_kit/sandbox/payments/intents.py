@@ -11,6 +11,7 @@ from typing import Any
 from payment_kit.sandbox import ids
 from payment_kit.sandbox.balance import exchange, settlement
 from payment_kit.sandbox.call import Call, public
+from payment_kit.sandbox.connect import application_fees
 from payment_kit.sandbox.endpoint import EXPAND, Endpoint, filters, get, listed
 from payment_kit.sandbox.errors import ApiError, invalid, wrong_state
 from payment_kit.sandbox.form import string
@@ -44,6 +45,7 @@ def create_payment_intent(call: Call) -> Row:
     """POST /v1/payment_intents, with ``confirm=true`` also its first attempt."""
     params = call.params
     check_amount(params["amount"], params["currency"])
+    application_fees.check(call.store, params.get("application_fee_amount"), params["amount"], params["currency"])
     if params.get("off_session") and not params.get("confirm"):
         raise invalid("off_session", "You can only use `off_session` when `confirm` is set to `true`.")
     if "allowed_payment_method_types" in params and "automatic_payment_methods" in params:
@@ -127,8 +129,8 @@ def _row(call: Call, params: dict[str, Any], customer: str | None) -> Row:
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
-        "application": None,
-        "application_fee_amount": None,
+        "application": call.store.application,
+        "application_fee_amount": params.get("application_fee_amount"),
         "automatic_payment_methods": automatic if automatic and automatic["enabled"] else None,
         "canceled_at": None,
         "cancellation_reason": None,
@@ -197,6 +199,7 @@ def update_payment_intent(call: Call) -> Row:
         changes["shipping"] = shipping(params["shipping"])
     changed = {**row, **changes}
     check_amount(changed["amount"], changed["currency"])
+    application_fees.check(call.store, changed["application_fee_amount"], changed["amount"], changed["currency"])
     customer = call.referenced("customer", "customer")
     method = methods.given(call, _id(customer or row["customer"]), "PaymentIntent")
     if method is not None:
@@ -335,7 +338,8 @@ def capture_payment_intent(call: Call) -> Row:
         message = "This PaymentIntent does not support multicapture: its payment method can be captured only once."
         raise ApiError(400, message, param="final_capture")
     check_amount(amount, intent["currency"])
-    given = {name: call.params[name] for name in _DESCRIPTORS if name in call.params}
+    given = {name: call.params[name] for name in (*_DESCRIPTORS, "application_fee_amount") if name in call.params}
+    application_fees.check(call.store, given.get("application_fee_amount"), amount, intent["currency"])
     intent = call.change(intent, **given, metadata=merged(intent, call.params))
     call.change(call.find("charge", intent["latest_charge"]), **given)
     charges.capture(call, call.find("charge", intent["latest_charge"]), amount)

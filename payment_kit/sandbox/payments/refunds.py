@@ -7,9 +7,10 @@ says so.
 from payment_kit.sandbox import ids
 from payment_kit.sandbox.balance import exchange, preferences, settlement
 from payment_kit.sandbox.call import Call
+from payment_kit.sandbox.connect import application_fees
 from payment_kit.sandbox.endpoint import EXPAND, META, Endpoint, filters, get, listed
 from payment_kit.sandbox.errors import ApiError, invalid, missing, no_such
-from payment_kit.sandbox.form import amount, one_of, string
+from payment_kit.sandbox.form import amount, boolean, one_of, string
 from payment_kit.sandbox.parts import merged
 from payment_kit.sandbox.payments import disputes
 from payment_kit.sandbox.store import Row
@@ -21,7 +22,9 @@ def create_refund(call: Call) -> Row:
     """POST /v1/refunds for a charge or a payment intent; without `amount` all that is left."""
     params = call.params
     metadata = merged({}, params)
-    return make(call, _charge(call), params.get("amount"), reason=params.get("reason"), metadata=metadata)
+    fee = bool(params.get("refund_application_fee"))
+    charge = _charge(call)
+    return make(call, charge, params.get("amount"), reason=params.get("reason"), metadata=metadata, fee=fee)
 
 
 def make(
@@ -31,8 +34,9 @@ def make(
     *,
     reason: str | None = None,
     metadata: dict[str, str] | None = None,
+    fee: bool = False,
 ) -> Row:
-    """Give back `amount` minor units of a paid charge, by default all that is left.
+    """Give back `amount` minor units of a paid charge, by default all that is left; with `fee` the platform's too.
 
     Raises `ApiError` 400 for what cannot be given back. When the account does not let its balance be overdrawn
     (`preferences`), a refund the balance cannot cover stays pending until it can.
@@ -43,10 +47,11 @@ def make(
     pending = charge["_behaviour"] == "refund_pending"
     row = _row(call, charge, amount)
     row |= {"metadata": metadata or {}, "reason": reason}
+    row["_fee"] = application_fees.part(call, charge, amount) if fee else 0
     if not _covered(call, row):
         row |= {"status": "pending", "pending_reason": "insufficient_funds", "_due": _midnight(call)}
     else:
-        row["balance_transaction"] = _paid(call, row)
+        row["balance_transaction"] = _paid(call, charge, row)
         if pending:
             row |= {"status": "pending", "pending_reason": "processing"}
         if pending or charge["_behaviour"] == "refund_fails":
@@ -85,8 +90,8 @@ def _covered(call: Call, row: Row) -> bool:
     return overdraw or call.store.balance(moved.currency)["available"] >= moved.amount
 
 
-def _paid(call: Call, row: Row) -> str:
-    """The money leaves the balance; the id of the transaction."""
+def _paid(call: Call, charge: Row, row: Row) -> str:
+    """The money leaves the balance, and the platform's the platform's; the id of the transaction."""
     money = settlement.record(
         call,
         "payment_refund" if _by_debit(row) else "refund",
@@ -95,7 +100,9 @@ def _paid(call: Call, row: Row) -> str:
         row["id"],
         category="refund",
         description="REFUND FOR CHARGE",
+        application_fee=-exchange.settled(row.get("_fee", 0), row["currency"]).amount,
     )
+    application_fees.give_back(call, charge, row.get("_fee", 0))
     return str(money["id"])
 
 
@@ -191,7 +198,7 @@ def move_refund(call: Call, row: Row) -> None:
         if not _covered(call, row):
             call.change(row, _due=_midnight(call))
             return
-        row = {**row, "balance_transaction": _paid(call, row)}
+        row = {**row, "balance_transaction": _paid(call, call.find("charge", row["charge"]), row)}
     fresh = {name: value for name, value in row.items() if name != "pending_reason"}
     call.store.put(fresh)
     _tell(call, fresh, status="succeeded", _due=None)
@@ -236,6 +243,7 @@ _CREATE = {
     "charge": string,
     "payment_intent": string,
     "reason": one_of("duplicate", "fraudulent", "requested_by_customer"),
+    "refund_application_fee": boolean,
 }
 
 ENDPOINTS = (

@@ -53,7 +53,7 @@ def new(call: Call, params: dict[str, Any], customer: str | None, **private: Any
         "id": id_,
         "object": "setup_intent",
         "allowed_payment_method_types": named or None,
-        "application": None,
+        "application": call.store.application,
         "automatic_payment_methods": automatic if automatic["enabled"] and not named else None,
         "cancellation_reason": None,
         "client_secret": f"{id_}_secret_{ids.text(25, 'client_secret', call.store.meta['account_seed'], id_)}",
@@ -220,7 +220,7 @@ def _attempt(call: Call, row: Row, method: Row, status: str, error: Row | None =
         {
             "id": call.new_id("setup_attempt"),
             "object": "setup_attempt",
-            "application": None,
+            "application": call.store.application,
             "created": call.now,
             "customer": row["customer"],
             "customer_account": None,

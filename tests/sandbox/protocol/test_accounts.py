@@ -49,7 +49,7 @@ def test_events_of_a_connected_account_tell_it_and_stay_out_of_the_platforms_lis
     account = _made(sandbox)
     ask(sandbox, "POST", "/v1/customers", {}, stripe_account=account)
     ask(sandbox, "POST", "/v1/customers", {})
-    assert _events(sandbox, stripe_account=account) == [("customer.created", account)]
+    assert _events(sandbox, stripe_account=account) == [("customer.created", account), ("account.updated", account)]
     assert _events(sandbox) == [("customer.created", None)]
 
 
@@ -95,7 +95,7 @@ def test_a_custom_account_is_ready_with_its_terms_and_others_after_onboarding() 
     assert (pending["charges_enabled"], pending["requirements"]["disabled_reason"]) == (False, "requirements.past_due")
     ready = control(sandbox, f"accounts/{express}/onboard", {})
     assert (ready["charges_enabled"], ready["details_submitted"]) == (True, True)
-    assert _events(sandbox, stripe_account=express) == [("account.updated", express)]
+    assert _events(sandbox, stripe_account=express) == [("account.updated", express)] * 2
 
 
 def test_an_account_is_listed_updated_rejected_and_deleted() -> None:
@@ -110,6 +110,34 @@ def test_an_account_is_listed_updated_rejected_and_deleted() -> None:
     assert rejected["requirements"]["disabled_reason"] == "rejected.fraud"
     assert ask(sandbox, "DELETE", path).body == {"id": account, "object": "account", "deleted": True}
     gone: list[Answer] = [ask(sandbox, "GET", path), ask(sandbox, "GET", "/v1/balance", stripe_account=account)]
+    assert [answer.status for answer in gone] == [403, 403]
+
+
+def test_an_accounts_making_and_changes_are_told_to_the_platforms_connect_endpoint() -> None:
+    sandbox = Sandbox()
+    hook = {"url": "http://127.0.0.1:9/hook", "enabled_events[]": "*", "connect": "true"}
+    connect = ask(sandbox, "POST", "/v1/webhook_endpoints", hook).body["id"]
+    account = _made(sandbox)
+    ask(sandbox, "POST", f"/v1/accounts/{account}", {"email": "ada@example.com"})
+    told = [sandbox.store.anywhere("event", key.split("|")[0]) for key in sandbox.store.waiting]
+    assert [key.split("|")[1] for key in sandbox.store.waiting] == [connect, connect]
+    assert [event and (event["type"], event["account"]) for event in told] == [("account.updated", account)] * 2
+    assert told[1] is not None
+    assert told[1]["data"]["previous_attributes"] == {"email": None}
+
+
+def test_an_owner_who_leaves_is_told_of_and_reached_no_more() -> None:
+    sandbox = Sandbox()
+    account = _made(sandbox)
+    hook = {"url": "http://127.0.0.1:9/hook", "enabled_events[]": "account.application.deauthorized", "connect": "true"}
+    ask(sandbox, "POST", "/v1/webhook_endpoints", hook)
+    control(sandbox, f"accounts/{account}/deauthorize", {})
+    (key,) = sandbox.store.waiting
+    event = sandbox.store.anywhere("event", key.split("|")[0])
+    assert event is not None
+    assert (event["account"], event["data"]["object"]["object"]) == (account, "application")
+    assert ask(sandbox, "GET", "/v1/accounts").body["data"] == []
+    gone = [ask(sandbox, "GET", f"/v1/accounts/{account}"), ask(sandbox, "GET", "/v1/events", stripe_account=account)]
     assert [answer.status for answer in gone] == [403, 403]
 
 

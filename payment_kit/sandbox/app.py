@@ -19,7 +19,7 @@ from payment_kit.sandbox.call import Call, public, unit
 from payment_kit.sandbox.delivery import WAITING_MAX
 from payment_kit.sandbox.endpoint import Endpoint
 from payment_kit.sandbox.errors import ApiError, rendered, unrecognized
-from payment_kit.sandbox.faults import Dropped, Fault
+from payment_kit.sandbox.faults import Dropped, Fault, Faults
 from payment_kit.sandbox.keys import Key
 from payment_kit.sandbox.requests import PARAMS_BYTES_MAX, Request
 from payment_kit.sandbox.store import Row, Store
@@ -181,9 +181,11 @@ class Door:
             visit.store = key.world.account(account, key)
         endpoint, found = registry.match(method, visit.path[4:])
         named = headers.get("idempotency-key") if method == "POST" else None
-        visit.fault = key.world.faults.chosen(headers.get("sandbox-fault"), method, endpoint.path, named)
+        troubles = key.world.faults
+        account = visit.store.meta.get("account", "")
+        visit.fault = troubles.chosen(headers.get("sandbox-fault"), method, endpoint.path, named, account)
         if visit.fault is not None:
-            await self._before(visit.fault)
+            await self._before(visit.fault, troubles)
         if named is None:
             raw = _allowed(await self._raw(scope, receive, visit), endpoint, found, visit)
             return self._execute(endpoint, found, raw, visit, None, "")
@@ -207,9 +209,12 @@ class Door:
         finally:
             key.world.in_use.discard(held)
 
-    async def _before(self, fault: Fault) -> None:
+    async def _before(self, fault: Fault, given: Faults) -> None:
         if fault.name == "slow":
             await asyncio.sleep(fault.seconds)
+        if fault.name == "hang":
+            await given.hang(fault.seconds)
+            raise Dropped("a fault on demand closed the connection after it had hung")
         if fault.name == "drop_before":
             raise Dropped("a fault on demand closed the connection before anything was done")
         refusal = fault.refusal()

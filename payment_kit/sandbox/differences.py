@@ -74,9 +74,9 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "Protocol",
-        "25 requests a second in a sandbox account, 100 in live mode, and limits per resource.",
-        "No limit of its own; 429 comes when it is asked for.",
-        "Ask for `rate_limit` with the `Sandbox-Fault` header or a fault plan.",
+        "25 requests a second in a sandbox account, 100 in live mode, 25 for one operation, and limits per resource.",
+        "No limit unless it is asked for; then per account and operation, none per resource. 429 comes on demand too.",
+        "POST `/_sandbox/faults` with `per_second` and `per_endpoint`, or `rate_limit`; or the `Sandbox-Fault` header.",
     ),
     Difference(
         "Protocol",

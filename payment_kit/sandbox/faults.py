@@ -11,6 +11,7 @@ A single request asks for its fault with a header: ``Sandbox-Fault: rate_limit; 
 | error_during | 500 that undid what it began; kept under the idempotency key, as Stripe keeps it |
 | error_after | 500 although it was done: the same key gives the answer |
 | drop_before, drop_after | the connection closes without an answer, before or after it was done |
+| hang | nothing is done and no answer comes: the connection closes after `seconds`, or as soon as the plan changes |
 | slow | the answer waits `seconds` |
 | slow_page | the same, for lists only |
 | truncate | half of the body, then the connection closes |
@@ -18,13 +19,16 @@ A single request asks for its fault with a header: ``Sandbox-Fault: rate_limit; 
 ``should_retry=true`` or ``false`` adds ``Stripe-Should-Retry`` to any of them.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from payment_kit.sandbox import ids
 from payment_kit.sandbox.errors import ApiError
+from payment_kit.sandbox.rates import Rates
 from payment_kit.sandbox.store import Store
 
 NAMES = (
@@ -36,6 +40,7 @@ NAMES = (
     "error_after",
     "drop_before",
     "drop_after",
+    "hang",
     "slow",
     "slow_page",
     "truncate",
@@ -99,9 +104,10 @@ class Fault(NamedTuple):
 class Plan:
     """Shares in 0..1 of the requests that meet each fault, and what the faults are like.
 
-    `methods` and `path` narrow all of it: ``("POST",)``, ``"payment_intents"`` (how the path below /v1 begins). With
-    `per_second` and `per_endpoint` more requests than that in one second of `rate_clock` (the machine's, or the
-    sandbox's own, that stands still) are answered 429; 0 is no limit.
+    A share of 1 is a trouble that lasts until another plan is set. `methods` and `path` narrow all of it:
+    ``("POST",)``, ``"payment_intents"`` (how the path below /v1 begins). With `per_second` and `per_endpoint` an
+    account's requests beyond so many a second of `rate_clock` (the machine's, or the sandbox's own, that stands still)
+    are answered 429, in all and for each operation (`rates`); 0 is no limit.
     """
 
     seed: int = 1
@@ -113,6 +119,7 @@ class Plan:
     error_after: float = 0.0
     drop_before: float = 0.0
     drop_after: float = 0.0
+    hang: float = 0.0
     slow: float = 0.0
     slow_page: float = 0.0
     truncate: float = 0.0
@@ -160,13 +167,14 @@ class Faults:
         self.plan = Plan.read(store.meta.get("faults", {}))
         self.counts = dict.fromkeys(NAMES, 0)
         self._next: list[Fault] = []
+        self._hanging = asyncio.Event()
         self._begin()
 
     def _begin(self) -> None:
         self._asked = 0
         self._tries: dict[str, int] = {}
-        self._second, self._used = -1, dict[str, int]()
         plan = self.plan
+        self._rates = Rates(self._clock if plan.rate_clock == "wall" else lambda: self.store.now)
         self._limited = bool(plan.per_second or plan.per_endpoint)
         self._active = bool(self._next or self._limited or any(getattr(plan, name) for name in NAMES))
 
@@ -186,13 +194,17 @@ class Faults:
         except (TypeError, ValueError) as error:
             raise ApiError(400, f"Invalid plan: {error}.", param="plan", stored=False) from None
         self._next = following
+        self.release()
         self.store.set_meta(faults=values)
         self.store.commit()
         self._begin()
         return {**asdict(self.plan), "next": [fault.name for fault in self._next]}
 
-    def chosen(self, header: str | None, method: str, path: str, key: str | None) -> Fault | None:
-        """The fault of a request, `path` below /v1 as its operation has it; raises `ApiError` for an unknown one."""
+    def chosen(self, header: str | None, method: str, path: str, key: str | None, account: str = "") -> Fault | None:
+        """The fault of a request, `path` below /v1 as its operation has it; raises `ApiError` for an unknown one.
+
+        `account` is whose request it is.
+        """
         if header is not None:
             return self._counted(read(header))
         if not self._active:
@@ -200,7 +212,7 @@ class Faults:
         plan = self.plan
         if (plan.methods and method not in plan.methods) or not path.startswith(plan.path):
             return None
-        if self._limited and (fault := self._over(f"{method} {path}")):
+        if self._limited and (fault := self._over(account, f"{method} {path}")):
             return self._counted(fault)
         if self._next:
             return self._counted(self._next.pop(0))
@@ -225,19 +237,25 @@ class Faults:
         self._tries[key] = self._tries.get(key, 0) + 1
         return f"{key} {self._tries[key]}"
 
-    def _over(self, endpoint: str) -> Fault | None:
+    def _over(self, account: str, operation: str) -> Fault | None:
         plan = self.plan
-        second = int(self._clock()) if plan.rate_clock == "wall" else self.store.now
-        if second != self._second:
-            self._second, self._used = second, {}
         for name, most, reason in (
             ("", plan.per_second, "global-rate"),
-            (endpoint, plan.per_endpoint, "endpoint-rate"),
+            (operation, plan.per_endpoint, "endpoint-rate"),
         ):
-            if most and self._used.get(name, 0) >= most:
+            if most and not self._rates.take(account, name, most):
                 return plan.fault("rate_limit")._replace(reason=reason)
-            self._used[name] = self._used.get(name, 0) + 1
         return None
+
+    def release(self) -> None:
+        """Let go of the requests that hang."""
+        self._hanging.set()
+        self._hanging = asyncio.Event()
+
+    async def hang(self, seconds: float) -> None:
+        """Wait so long, or until another plan is set."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hanging.wait(), seconds)
 
 
 def read(text: str) -> Fault:

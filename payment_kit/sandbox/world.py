@@ -81,6 +81,7 @@ class World:
         """Start again, empty, with other settings."""
         self.store.reset(meta)
         self.delivery.reset()
+        self.faults.release()
         self.faults = Faults(self.store)
         self.seen.clear()
         self._request_ids = self._fresh_request_ids()

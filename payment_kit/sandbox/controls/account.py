@@ -79,6 +79,7 @@ def restore_snapshot(desk: Desk) -> dict[str, Any]:
     told = world.snapshots.restore(world.store, desk.path[0])
     world.pace.run_at(0)
     world.delivery.reset()
+    world.faults.release()
     world.faults = Faults(world.store)
     world.seen.clear()
     return {**told, "now": world.store.now}
@@ -159,7 +160,9 @@ OPERATIONS = (
         "POST",
         "faults",
         lambda desk: desk.world.faults.configure(dict(desk.given)),
-        "shares of the requests that fail, `next`: the faults of the coming requests",
+        "shares of the requests that fail (1: all of them, until another plan is set), `next`: the faults of the "
+        "coming requests; `path` and `methods` narrow it. As Stripe limits a sandbox account: "
+        '`{"per_second": 25, "per_endpoint": 25}`; a live one has 100 and 25',
         "the whole plan",
     ),
     Operation(

@@ -10,6 +10,7 @@ import stripe
 
 from payment_kit.sandbox import Sandbox
 from payment_kit.sandbox.faults import Dropped, Faults
+from payment_kit.sandbox.rates import Rates
 from tests.sandbox.protocol.visitor import Answer, ask, control, send
 from tests.sandbox.wire import ask as over_http
 
@@ -152,6 +153,59 @@ def test_rate_limits_count_per_endpoint_and_in_all_by_the_second_of_their_clock(
     assert (reasons[3], reasons[6]) == ("endpoint-rate", "global-rate")
     control(sandbox, "clock", {"advance_seconds": 1})
     assert ask(sandbox, "GET", PATH).status == 200
+
+
+def test_rate_limits_count_each_account_for_itself() -> None:
+    sandbox = Sandbox()
+    account = ask(sandbox, "POST", "/v1/accounts", {"type": "custom"}).body["id"]
+    control(sandbox, "faults", {"per_second": 1, "rate_clock": "sandbox"})
+    asked = [ask(sandbox, "GET", PATH), ask(sandbox, "GET", PATH)]
+    asked += [ask(sandbox, "GET", PATH, stripe_account=account) for _ in range(2)]
+    assert [answer.status for answer in asked] == [200, 429, 200, 429]
+
+
+def test_a_limit_lets_through_what_comes_evenly_and_no_more_in_any_second() -> None:
+    now = [0.0]
+    rates = Rates(lambda: now[0])
+
+    def passed(requests: int, apart: float) -> int:
+        count = 0
+        for _ in range(requests):
+            count += rates.take("acct", "", 25)
+            now[0] += apart
+        return count
+
+    assert passed(250, 1 / 25) == 250
+    now[0] += 1
+    assert passed(100, 0.0) == 25
+
+
+def test_every_answer_is_429_with_its_hints_until_it_is_switched_off() -> None:
+    sandbox = Sandbox()
+    control(sandbox, "faults", {"rate_limit": 1, "retry_after": 3, "reason": "global-rate", "path": "customers"})
+    for _ in range(3):
+        answer = ask(sandbox, "GET", PATH)
+        assert (answer.status, answer.headers["retry-after"]) == (429, "3")
+        assert answer.headers["stripe-rate-limited-reason"] == "global-rate"
+    assert ask(sandbox, "GET", "/v1/products").status == 200
+    control(sandbox, "faults", {})
+    assert ask(sandbox, "GET", PATH).status == 200
+
+
+async def test_what_hangs_does_nothing_and_is_let_go_when_the_plan_changes(sandbox: Sandbox) -> None:
+    await over_http(sandbox, "POST", "/_sandbox/faults", b'{"hang": 1, "seconds": 100, "path": "customers"}')
+    hanging = asyncio.create_task(over_http(sandbox, "POST", PATH, {"name": "Ada"}))
+    assert (await over_http(sandbox, "GET", "/v1/products")).status == 200
+    assert not hanging.done()
+    await over_http(sandbox, "POST", "/_sandbox/faults", b"{}")
+    with pytest.raises(aiohttp.ServerDisconnectedError):
+        await hanging
+    assert (await over_http(sandbox, "GET", PATH)).body["data"] == []
+
+
+async def test_what_hangs_ends_by_itself(sandbox: Sandbox) -> None:
+    with pytest.raises(aiohttp.ServerDisconnectedError):
+        await over_http(sandbox, "GET", PATH, headers={"Sandbox-Fault": "hang; seconds=0.05"})
 
 
 def test_the_wall_clock_of_a_rate_limit_can_be_given() -> None:

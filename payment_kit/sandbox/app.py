@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from payment_kit.sandbox import browsers, control, faults, form, ids, keys, listing, page, registry, versions
+from payment_kit.sandbox import browsers, control, faults, form, ids, keys, listing, page, registry, thin, versions
 from payment_kit.sandbox.call import Call, public, unit
 from payment_kit.sandbox.delivery import WAITING_MAX
 from payment_kit.sandbox.endpoint import Endpoint
@@ -156,16 +156,8 @@ class Door:
             if key.kind != keys.SECRET:
                 raise ApiError(403, "The control API takes the secret key of a world.", stored=False)
             return await control.answer(self.worlds, key.world, scope, await _body(receive))
-        if path.startswith("/v2/"):
-            raise ApiError(
-                501,
-                "The sandbox does not have Stripe's API v2; it answers what is below /v1.",
-                kind="api_error",
-                code="sandbox_unsupported",
-                stored=False,
-            )
         method = "GET" if visit.method == "HEAD" else visit.method
-        if not path.startswith("/v1/") or path.endswith("/") or method not in METHODS:
+        if not path.startswith(("/v1/", "/v2/")) or path.endswith("/") or method not in METHODS:
             raise unrecognized(visit.method, path)
         return await self._api(scope, receive, visit, method)
 
@@ -179,7 +171,8 @@ class Door:
         account = headers.get("stripe-account") or headers.get("stripe-context")
         if account is not None:
             visit.store = key.world.account(account, key)
-        endpoint, found = registry.match(method, visit.path[4:])
+        matching = registry.match if visit.path.startswith("/v1/") else thin.match
+        endpoint, found = matching(method, visit.path[4:])
         named = headers.get("idempotency-key") if method == "POST" else None
         troubles = key.world.faults
         account = visit.store.meta.get("account", "")

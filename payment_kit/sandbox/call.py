@@ -4,7 +4,7 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any, TypeVar
 
-from payment_kit.sandbox import ids
+from payment_kit.sandbox import event_types, ids
 from payment_kit.sandbox.errors import ApiError, no_such
 from payment_kit.sandbox.store import Row, Store
 
@@ -198,7 +198,9 @@ def public(row: Row) -> Row:
 
 
 def listens(endpoint: Row, type_: str) -> bool:
-    """Whether an endpoint asked for this type of event."""
+    """Whether an endpoint asked for this type of event, and can have it."""
+    if endpoint.get("_payload") == "thin" and not event_types.thin(type_):
+        return False
     return "*" in endpoint["enabled_events"] or type_ in endpoint["enabled_events"]
 
 

@@ -130,9 +130,11 @@ def _rendered(store: Store, plan: Plan, wanted: Wanted, one: _Copy, now: int) ->
     fault = next(
         (name for name in ("wrong_secret", "old_timestamp") if _hit(plan, name, f"{event['id']}{one.copy}")), None
     )
-    version = wanted.api_version or (endpoint["api_version"] if endpoint else None)
     secrets = signing.secrets_of(endpoint, store.now) if endpoint else [signing.collector_secret(store)]
-    body = signing.body_of(event, version, store)
+    if endpoint and not wanted.api_version:
+        body = signing.sent_to(endpoint, event, store)
+    else:
+        body = signing.body_of(event, wanted.api_version, store)
     return {
         "id": event["id"],
         "type": event["type"],

@@ -129,7 +129,14 @@ class Delivery:
 
     def _ends(self, key: str) -> tuple[Row | None, Row | None]:
         event_id, endpoint_id = key.split("|")
-        return self.store.anywhere("event", event_id), self.store.get("webhook_endpoint", endpoint_id)
+        return self.store.anywhere("event", event_id), self.store.anywhere("webhook_endpoint", endpoint_id)
+
+    def _note(self, endpoint: Row) -> None:
+        """Keep what was found out about an endpoint, in the account that has it."""
+        for store in self.store.everywhere():
+            if store.get("webhook_endpoint", endpoint["id"]) is not None:
+                store.put(endpoint)
+        self.store.commit()
 
     def _hit(self, fault: str, key: str, share: float) -> bool:
         return share > 0 and ids.share(self.plan.seed, fault, key) < share
@@ -289,7 +296,7 @@ class Delivery:
         at: int,
         fault: str | None = None,
     ) -> Attempt:
-        body = signing.body_of(event, endpoint["api_version"], self.store)
+        body = signing.sent_to(endpoint, event, self.store)
         secrets = signing.secrets_of(endpoint, self.store.now)
         attempt = Attempt(number, at, signing.signature(body, secrets, int(time.time()), fault), fault)
         started = time.monotonic()
@@ -335,8 +342,7 @@ class Delivery:
         self.store.delivered(key, self.counts)
         self.log.settle(key, "delivered")
         if endpoint.get("_failing_since") is not None:
-            self.store.put({**endpoint, "_failing_since": None})
-            self.store.commit()
+            self._note({**endpoint, "_failing_since": None})
 
     def _retry_as_stripe(self, sending: Sending, endpoint: Row) -> None:
         """The next attempt on the account's clock; the endpoint is disabled when it only failed for days."""
@@ -348,8 +354,7 @@ class Delivery:
             self.counts["endpoints_disabled"] += 1
             changed["status"] = "disabled"
         if changed != endpoint:
-            self.store.put(changed)
-            self.store.commit()
+            self._note(changed)
         if sending.attempts > len(STRIPE_RETRIES):
             self._give_up(sending.key)
             return

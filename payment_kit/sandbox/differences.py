@@ -112,9 +112,11 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "Events and webhooks",
-        "Thin events (API v2) and event destinations exist.",
-        "Snapshot events and webhook endpoints only.",
-        "",
+        "Thin events go to event destinations, which are made with the API v2; some tell what no snapshot event tells "
+        "(`v1.customer.subscription.item_added`).",
+        "A webhook endpoint gets thin events when the control API says so, one for each snapshot event; of the API v2 "
+        "there is `GET /v2/core/events/{id}` only.",
+        "POST `/_sandbox/webhook_endpoints/{id}/event_payload`.",
     ),
     Difference(
         "Payments",

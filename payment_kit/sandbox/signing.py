@@ -4,7 +4,7 @@ import hmac
 
 import orjson
 
-from payment_kit.sandbox import ids, versions
+from payment_kit.sandbox import ids, thin, versions
 from payment_kit.sandbox.call import public
 from payment_kit.sandbox.store import Row, Store
 
@@ -19,6 +19,13 @@ def body_of(event: Row, version: str | None, store: Store) -> bytes:
     version = version or event["api_version"]
     shown = {**versions.render(public(event), version, store), "api_version": version}
     return orjson.dumps(shown, option=orjson.OPT_INDENT_2)
+
+
+def sent_to(endpoint: Row, event: Row, store: Store) -> bytes:
+    """The payload as an endpoint gets it: in its version, or thin."""
+    if endpoint.get("_payload") == "thin":
+        return orjson.dumps(thin.notification(event))
+    return body_of(event, endpoint["api_version"], store)
 
 
 def secrets_of(endpoint: Row, now: int) -> list[str]:

@@ -77,6 +77,11 @@ def roll_secret(call: Call, keep_old_seconds: int) -> Row:
     return {**call.change(row, _secret=secret, _rolls=rolls, **old), "secret": secret}
 
 
+def choose_payload(call: Call, payload: str) -> Row:
+    """Send an endpoint thin events or snapshots, as an event destination says when it is made."""
+    return call.change(call.find("webhook_endpoint", call.path[0]), _payload=payload)
+
+
 def _secret(call: Call, id_: str, rolls: int) -> str:
     return "whsec_" + ids.text(32, "secret", call.store.meta["account_seed"], id_, *([rolls] if rolls else []))
 

@@ -3,9 +3,9 @@
 from dataclasses import fields
 from typing import Any
 
-from payment_kit.sandbox import collector, webhooks
+from payment_kit.sandbox import collector, thin, webhooks
 from payment_kit.sandbox.call import listens, public
-from payment_kit.sandbox.controls.desk import Desk, Operation, invalid, number, only, whole
+from payment_kit.sandbox.controls.desk import Desk, Operation, invalid, number, only, text, whole
 from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.happenings import happen
 from payment_kit.sandbox.plan import Plan
@@ -125,6 +125,16 @@ def roll_secret(desk: Desk) -> Row:
     return public(rolled["row"])
 
 
+def event_payload(desk: Desk) -> dict[str, str]:
+    """POST webhook_endpoints/{id}/event_payload"""
+    only(desk.given, "event_payload")
+    payload = text(desk.given, "event_payload")
+    if payload not in thin.PAYLOADS:
+        raise invalid("event_payload", f"must be one of {', '.join(thin.PAYLOADS)}")
+    row = happen(desk.store, desk.world.delivery, desk.path[0], lambda call: webhooks.choose_payload(call, payload))
+    return {"id": row["id"], "event_payload": payload}
+
+
 OPERATIONS = (
     Operation(
         "POST",
@@ -172,6 +182,13 @@ OPERATIONS = (
         lambda desk: {"cleared": collector.clear(desk.world.store)},
         "",
         '`{"cleared"}`: how many are no longer listed',
+    ),
+    Operation(
+        "POST",
+        "webhook_endpoints/*/event_payload",
+        event_payload,
+        '`{"event_payload": "thin"}` or `snapshot`',
+        "the same with the id: what the endpoint is sent from now on, as an event destination says when it is made",
     ),
     Operation(
         "POST",

@@ -241,3 +241,26 @@ async def test_what_nobody_ever_received_is_forgotten_with_its_event(sandbox: Sa
         await control(sandbox, "clock", advance_seconds=31 * DAY)
     assert not sandbox.store.waiting
     assert not sandbox.store.tables["event"].rows.keys() & set(made)
+
+
+async def test_a_connected_accounts_own_endpoint_gets_its_events_and_is_disabled_like_any(
+    sandbox: Sandbox, receiver: Receiver
+) -> None:
+    account = (await ask(sandbox, "POST", "/v1/accounts", {"type": "custom"})).body["id"]
+    there = {"Stripe-Account": account}
+    hook = {"url": receiver.url, "enabled_events[]": "customer.created"}
+    endpoint = (await ask(sandbox, "POST", "/v1/webhook_endpoints", hook, headers=there)).body
+    await ask(sandbox, "POST", "/v1/customers", {}, headers=there)
+    await ask(sandbox, "POST", "/v1/customers", {})
+    await flush(sandbox)
+    assert len(receiver.ids(endpoint["secret"])) == 1
+    receiver.status = 500
+    await control(sandbox, "delivery", retry="stripe", disable_after_days=1)
+    await ask(sandbox, "POST", "/v1/customers", {}, headers=there)
+    for _ in range(6):
+        await flush(sandbox)
+        await control(sandbox, "clock", advance_seconds=DAY // 2)
+    await flush(sandbox)
+    shown = await ask(sandbox, "GET", f"/v1/webhook_endpoints/{endpoint['id']}", headers=there)
+    assert shown.body["status"] == "disabled"
+    assert (await ask(sandbox, "GET", "/v1/webhook_endpoints")).body["data"] == []

@@ -82,6 +82,19 @@ class Settings(BaseSettings):
     database_pool_max: int = Field(16, ge=2, le=200, description="Connections of one process at most.")
     stripe_timeout_seconds: float = Field(30, gt=0, le=80, description="Longest wait for one answer of Stripe.")
     stripe_retries: int = Field(4, ge=0, le=10, description="Tries after the first, with the same idempotency key.")
+    stripe_requests_per_second: float | None = Field(
+        None,
+        gt=0,
+        le=10_000,
+        description="Requests to Stripe for one account at most. Unset: 100 with a live key, 25 with a test key; "
+        "the sandbox has no limit.",
+    )
+    stripe_endpoint_requests_per_second: float | None = Field(
+        None,
+        gt=0,
+        le=10_000,
+        description="The same for each endpoint of an account. Unset: 25; the sandbox has no limit.",
+    )
     webhook_body_bytes_max: int = Field(
         1 << 20, ge=1 << 10, le=16 << 20, description="Longest webhook body that is read."
     )

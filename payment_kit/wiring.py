@@ -32,7 +32,7 @@ from payment_kit.mirror.intake import Intake
 from payment_kit.mirror.worker import Worker
 from payment_kit.payments.desk import open_desk
 from payment_kit.sandbox_process import endpoint_secret, sandbox
-from payment_kit.stripe_gateway.gateway import StripeGateway
+from payment_kit.stripe_gateway.gateway import StripeGateway, default_budget
 from payment_kit.webhooks.receiver import PATH, receiver
 from payment_kit.webhooks.server import WebhookServer
 
@@ -128,6 +128,12 @@ def open_gateway(settings: Settings, access: StripeAccess) -> StripeGateway:
         base=access.base,
         timeout_seconds=settings.stripe_timeout_seconds,
         retries=settings.stripe_retries,
+        budget=default_budget(
+            access.base,
+            livemode=settings.livemode,
+            account_per_second=settings.stripe_requests_per_second,
+            endpoint_per_second=settings.stripe_endpoint_requests_per_second,
+        ),
     )
 
 

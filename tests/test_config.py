@@ -149,3 +149,11 @@ def test_a_folder_below_finds_the_settings_and_state_of_its_project(
     settings = config.load()
 
     assert (settings.port, settings.home) == (9090, tmp_path / "var")
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "inf", "nan", "many"])
+def test_a_limit_of_requests_is_a_number_above_nothing(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setenv("PAYMENT_KIT_STRIPE_REQUESTS_PER_SECOND", limit)
+
+    with pytest.raises(UsageProblem, match="PAYMENT_KIT_STRIPE_REQUESTS_PER_SECOND"):
+        config.load()

@@ -40,6 +40,16 @@ def test_an_external_database_is_not_migrated_by_the_way(
     assert refused.value.reason == "DATABASE_NOT_MIGRATED"
 
 
+async def test_the_limits_of_requests_are_the_settings(
+    against_stripe: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAYMENT_KIT_STRIPE_REQUESTS_PER_SECOND", "40")
+    monkeypatch.setenv("PAYMENT_KIT_STRIPE_ENDPOINT_REQUESTS_PER_SECOND", "7.5")
+    with wiring.stripe(config.load()) as access:
+        gateway = wiring.open_gateway(config.load(), access)
+    assert gateway.budget.per_second("", "GET charges") == (40, 7.5)
+
+
 async def test_the_key_must_belong_to_the_account_that_was_named(
     against_stripe: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,8 @@ Source of the table: docs.stripe.com/error-codes and docs.stripe.com/api/errors.
 caller's request, never a response body or a key.
 """
 
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import stripe
@@ -36,11 +38,21 @@ NO_ANSWER = "Stripe gave no usable answer."
 
 
 def problem(error: stripe.StripeError, *, write: bool) -> Problem:
-    """The problem that `error` means to the caller of a read or of a `write`."""
-    details = _details(error)
-    metadata = _metadata(error, details)
+    """The problem that an `error` of the SDK means to the caller of a read or of a `write`."""
+    return refusal(error.http_status, error.json_body, error.headers or {}, error.request_id, write=write)
+
+
+def refusal(
+    status: int | None, body: object, headers: Mapping[str, str], request_id: str | None, *, write: bool
+) -> Problem:
+    """The problem that an answer other than the one asked for means; `status` is None when none came.
+
+    `body` is what the answer's JSON holds, whatever that is.
+    """
+    details = _details(body)
+    metadata = _metadata(status, request_id, details)
     message = str(details.get("message") or "Stripe refused the request.")
-    match error.http_status:
+    match status:
         case None:
             return connection_problem(write=write)
         case 401:
@@ -52,9 +64,9 @@ def problem(error: stripe.StripeError, *, write: bool) -> Problem:
         case 409:
             return Conflict("STRIPE_BUSY", message, metadata=metadata)
         case 429:
-            return _too_many(error, details, metadata)
+            return _too_many(details, metadata, headers)
         case 400 | 404:
-            return _refused(error, details, metadata, message)
+            return _refused(status, details, metadata, message)
         case _:
             return connection_problem(write=write, metadata=metadata)
 
@@ -66,6 +78,19 @@ def connection_problem(*, write: bool, metadata: dict[str, str] | None = None) -
             "STRIPE_OUTCOME_UNKNOWN", f"{NO_ANSWER} The write may or may not have happened.", metadata=metadata
         )
     return Unavailable("STRIPE_UNREACHABLE", NO_ANSWER, metadata=metadata)
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """When to come back, as an answer's ``Retry-After`` says it in seconds or as a date (RFC 9110, 10.2.3)."""
+    text = headers.get("Retry-After") or ""
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - parsedate_to_datetime(headers["Date"])).total_seconds())
+    except (KeyError, ValueError, TypeError):
+        return None
 
 
 def _declined(details: dict[str, Any], metadata: dict[str, str], message: str) -> Problem:
@@ -80,19 +105,20 @@ def _declined(details: dict[str, Any], metadata: dict[str, str], message: str) -
     return Declined("AUTHENTICATION_REQUIRED" if needs_customer else "CARD_DECLINED", message, metadata=metadata)
 
 
-def _too_many(error: stripe.StripeError, details: dict[str, Any], metadata: dict[str, str]) -> Problem:
+def _too_many(details: dict[str, Any], metadata: dict[str, str], headers: Mapping[str, str]) -> Problem:
+    wait = retry_after_seconds(headers)
     if details.get("code") == "lock_timeout":
-        return Conflict("STRIPE_BUSY", "Another request holds this object.", metadata=metadata)
-    wait = _seconds((error.headers or {}).get("Retry-After"))
+        what = "Another request holds this object."
+        return Conflict("STRIPE_BUSY", what, metadata=metadata, retry_after_seconds=wait)
     return Busy("STRIPE_RATE_LIMITED", "Stripe's rate limit was met.", metadata=metadata, retry_after_seconds=wait)
 
 
-def _refused(error: stripe.StripeError, details: dict[str, Any], metadata: dict[str, str], message: str) -> Problem:
-    code = details.get("code") or ""
+def _refused(status: int, details: dict[str, Any], metadata: dict[str, str], message: str) -> Problem:
+    code = str(details.get("code") or "")
     field = details.get("param")
     if details.get("type") == "idempotency_error":
         return UsageProblem("REQUEST_ID_REUSED", "This request_id was used with other parameters.", metadata=metadata)
-    if code == "resource_missing" or error.http_status == 404:
+    if code == "resource_missing" or status == 404:
         return NotFound("RESOURCE_NOT_FOUND", message, metadata=metadata, field=field)
     if code == "resource_already_exists":
         return Refused("ALREADY_EXISTS", message, metadata=metadata, field=field)
@@ -101,23 +127,15 @@ def _refused(error: stripe.StripeError, details: dict[str, Any], metadata: dict[
     return UsageProblem("STRIPE_REFUSED_PARAMETER", message, metadata=metadata, field=field)
 
 
-def _details(error: stripe.StripeError) -> dict[str, Any]:
-    body = error.json_body
+def _details(body: object) -> dict[str, Any]:
     inner = body.get("error") if isinstance(body, dict) else None
     return inner if isinstance(inner, dict) else {}
 
 
-def _metadata(error: stripe.StripeError, details: dict[str, Any]) -> dict[str, str]:
+def _metadata(status: int | None, request_id: str | None, details: dict[str, Any]) -> dict[str, str]:
     known = {
         "stripe_code": details.get("code") or details.get("type"),
-        "stripe_request_id": error.request_id,
-        "http_status": error.http_status,
+        "stripe_request_id": request_id,
+        "http_status": status,
     }
     return {name: str(value) for name, value in known.items() if value}
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        return max(0.0, float(text)) if text else None
-    except ValueError:
-        return None

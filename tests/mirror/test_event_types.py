@@ -61,21 +61,21 @@ def test_every_mapped_type_is_one_the_sdk_knows_or_retired() -> None:
     assert all(any(type_.startswith(family) for type_ in CLASSIC | THIN) for family in event_types._FAMILIES)
 
 
-@pytest.mark.parametrize("type_", sorted(CLASSIC | THIN))
-def test_a_type_is_either_mapped_or_has_a_reason(type_: str) -> None:
-    assert (event_types.mapped_object(type_) is None) == (event_types.why_not_mirrored(type_) is not None)
+def test_a_type_is_either_mapped_or_has_a_reason() -> None:
+    for type_ in CLASSIC | THIN:
+        assert (event_types.mapped_object(type_) is None) == (event_types.why_not_mirrored(type_) is not None), type_
 
 
-@pytest.mark.parametrize("type_", sorted(RELATED))
-def test_a_thin_type_is_mapped_to_what_the_sdk_says_it_is_about(type_: str) -> None:
-    mapped, related = event_types.mapped_object(type_), RELATED[type_]
-    if mapped is None:
-        aside = event_types._SINGLE.keys() | {"billing.meter.error_report_triggered"}
-        assert related not in known_fields.KINDS or type_.removeprefix("v1.") in aside
-    elif related is None:
-        assert type_ in event_types.NAMELESS
-    else:
-        assert mapped == related
+def test_a_thin_type_is_mapped_to_what_the_sdk_says_it_is_about() -> None:
+    mapped = {type_: event_types.mapped_object(type_) for type_ in RELATED}
+    wrong = {type_: name for type_, name in mapped.items() if name and RELATED[type_] not in (name, None)}
+    assert wrong == {}
+
+
+def test_a_thin_type_about_a_mirrored_object_is_left_out_only_when_that_did_not_change() -> None:
+    left = {type_ for type_, name in RELATED.items() if name in known_fields.KINDS}
+    unmapped = {type_ for type_ in left if event_types.mapped_object(type_) is None}
+    assert unmapped == {"v1.billing.meter.error_report_triggered"}
 
 
 def test_what_is_nameless_names_nothing_in_the_sdk_either() -> None:

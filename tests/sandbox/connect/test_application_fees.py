@@ -171,6 +171,13 @@ def test_a_refund_can_give_the_platforms_share_back_too(platform: Platform, amou
     assert platform.fee()["amount_refunded"] == back
 
 
+def test_the_last_refund_gives_back_what_rounding_left_of_the_fee(platform: Platform) -> None:
+    charge = platform.sell(1000)
+    for amount, back in (("3333", 333), ("3333", 666), ("3334", 1000)):
+        platform.there.post("refunds", charge=charge["id"], refund_application_fee="true", amount=amount)
+        assert platform.fee()["amount_refunded"] == back
+
+
 def test_a_refund_leaves_the_fee_alone_unless_it_is_asked_for(platform: Platform) -> None:
     charge = platform.sell(1000)
     platform.there.post("refunds", charge=charge["id"])

@@ -94,7 +94,9 @@ def test_another_item_brings_its_products_features_and_takes_them_along(club: _C
 
 def test_a_product_that_gains_or_loses_a_feature_tells_its_subscribers(club: _Club) -> None:
     club.subscribe(club.price(900))
+    club.advance(3 * DAY)
     club.attach(club.product, "seats")
+    assert club.last(SUMMARY)["created"] == club.now
     club.call("DELETE", f"products/{club.product}/features/{club.export}")
     assert club.told() == [{"export"}, {"export", "seats"}, {"seats"}]
     assert club.keys() == {"seats"}

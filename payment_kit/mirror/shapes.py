@@ -9,6 +9,7 @@ is, whatever version is claimed for it. Changes of behaviour and of objects no t
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -99,15 +100,14 @@ def _date(api_version: str | None) -> str:
 
 
 def _turns_since(api_version: str | None) -> Mapping[str, tuple[Turn, ...]]:
-    date = _date(api_version)
-    return _turns(sum(_date(change.version) > date for change in CHANGES))
+    return _turns(bisect_right(_DATES, _date(api_version)))
 
 
 @cache
-def _turns(newest: int) -> Mapping[str, tuple[Turn, ...]]:
-    """The last `newest` changes by kind of object, oldest first."""
+def _turns(known: int) -> Mapping[str, tuple[Turn, ...]]:
+    """All but the first `known` changes by kind of object, oldest first."""
     turns: dict[str, tuple[Turn, ...]] = {}
-    for change in CHANGES[len(CHANGES) - newest :]:
+    for change in CHANGES[known:]:
         turns[change.kind] = (*turns.get(change.kind, ()), change.turn)
     return turns
 
@@ -172,8 +172,8 @@ def _single_discount(row: Row) -> None:
     """What ``discount`` held, whole, is the first of ``discounts``."""
     discount = row.pop("discount", None)
     if discount is not None:
-        id_ = discount["id"] if isinstance(discount, Mapping) else discount
-        row["discounts"] = [discount if one == id_ else one for one in row.get("discounts", [discount])]
+        id_, all_ = discount["id"] if isinstance(discount, Mapping) else discount, row.get("discounts")
+        row["discounts"] = [discount if one == id_ else one for one in ([discount] if all_ is None else all_)]
 
 
 def _schedule_coupons(row: Row) -> None:
@@ -402,3 +402,4 @@ CHANGES: tuple[Change, ...] = (
         "embedded or custom", "dahlia/2026-03-25/updates-available-checkout-session-ui-modes", _session_ui_mode,
     ),
 )  # fmt: skip
+_DATES = [_date(change.version) for change in CHANGES]

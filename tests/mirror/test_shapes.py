@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from payment_kit.mirror import shapes
+from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.shapes import PINNED, canonical_changes, canonical_shape, is_current, undone
 from payment_kit.sandbox import kinds, versions
 from payment_kit.sandbox.call import public
@@ -94,6 +95,18 @@ def test_what_is_said_to_be_apart_is_so_in_the_version_before(one: Apart) -> Non
         for path in differences(canonical_shape(versions.render(row, before, store), before), row)
     }
     assert one.path in found
+
+
+def test_only_these_columns_wait_for_a_read_after_a_payload_of_an_older_version() -> None:
+    waiting = {
+        (entry.name, column.name)
+        for entry in CATALOGUE.values()
+        for column in entry.columns
+        for one in APART
+        if one.kind == entry.name and one.path == ".".join(column.path or (column.name,))
+    }
+    period = {("subscription_item", "current_period_start"), ("subscription_item", "current_period_end")}
+    assert waiting <= {*period, ("line_item", "unit_amount_decimal")}
 
 
 @pytest.mark.parametrize("version", [None, OLDEST, ACACIA, "no version", "2019-05-16"])
@@ -272,6 +285,7 @@ QUOTED = {"type": "quote_details", "quote_details": {"quote": "qt_1"}, "subscrip
         (ACACIA, "subscription", {"discount": DISCOUNT}, {"discounts": [DISCOUNT]}),
         (ACACIA, "subscription", {"discount": DISCOUNT, "discounts": ["a", "di_1"]}, {"discounts": ["a", DISCOUNT]}),
         (ACACIA, "subscription", {"discount": None, "discounts": []}, {"discounts": []}),
+        (ACACIA, "invoice", {"discount": DISCOUNT, "discounts": None}, {"discounts": [DISCOUNT]}),
         (ACACIA, "subscription_schedule", {"phases": [{"coupon": "c"}]}, {"phases": [{"discounts": [GIVEN]}]}),
         (ACACIA, "subscription_schedule", {"phases": [{"coupon": None}]}, {"phases": [{}]}),
         (ACACIA, "price", {"recurring": {"aggregate_usage": None, "meter": "m"}}, {"recurring": {"meter": "m"}}),

@@ -1,6 +1,6 @@
 """The truth: every row of every kind of every account, for tests that compare what they made of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from payment_kit.sandbox.call import public
@@ -15,22 +15,24 @@ ROWS_DEFAULT, ROWS_MAX = 1000, 10_000
 def objects(desk: Desk) -> Lines:
     """GET objects/{kind}"""
     only(desk.query, "account", "limit", "starting_after")
-    store = _store(desk)
-    kind = _kind(desk.path[0])
+    store, kind = _store(desk), _kind(desk.path[0])
     limit = whole(desk.query, "limit", 1, ROWS_MAX, ROWS_DEFAULT)
     after = desk.query.get("starting_after", "")
-    if kind in _HELD:
-        rows = _HELD[kind](store)
-        first = next((at + 1 for at, row in enumerate(rows) if row.get("id") == after), None) if after else 0
-        found = rows[first : first + limit] if first is not None else None
-    else:
-        table = store.tables[kind]
-        position = table.position(after) if after else -1
-        first = None if position is None else position + 1
-        found = [table.rows[id_] for id_ in table.order[first : first + limit]] if first is not None else None
-    if found is None:
+    rows, order, position = _found(store, kind, after)
+    if after and position is None:
         raise invalid("starting_after", f"there is no {kind} {after[:100]}")
-    return Lines([public(row) for row in found])
+    first = 0 if position is None else position + 1
+    return Lines([public(rows[id_]) for id_ in order[first : first + limit]])
+
+
+def _found(store: Store, kind: str, id_: str) -> tuple[Mapping[str, Row], Sequence[str], int | None]:
+    """The rows of a kind, their order, and the place of one of them."""
+    if kind not in _HELD:
+        table = store.tables[kind]
+        return table.rows, table.order, table.position(id_)
+    rows = {row.get("id", str(at)): row for at, row in enumerate(_HELD[kind](store))}
+    order = list(rows)
+    return rows, order, order.index(id_) if id_ in rows else None
 
 
 def everything(desk: Desk) -> dict[str, dict[str, dict[str, int]]]:

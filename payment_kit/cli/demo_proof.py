@@ -12,8 +12,9 @@ from psycopg.sql import SQL, Identifier
 from payment_kit.cli.demo_stripe import SandboxControl
 from payment_kit.database.connection import Pool
 from payment_kit.database.queries import sql
-from payment_kit.mirror.catalogue import CATALOGUE, StripeObject
+from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.normalise import read_states
+from payment_kit.mirror.stripe_object import StripeObject
 from payment_kit.sandbox.scenario import Totals
 
 DIFFERENCES_MAX = 5

@@ -123,6 +123,8 @@ def _show(screen: Screen, account: str, now: Status) -> None:
     lag = now.lag
     waiting = f"{lag.waiting:,} waiting, oldest {lag.oldest_seconds:.0f} s" if lag.waiting else "nothing waiting"
     screen.result(not lag.dead, f"Inbox: {waiting}", f"{lag.dead:,} given up" if lag.dead else "")
+    if lag.owed:
+        screen.note(f"{lag.owed:,} objects are still to be read from Stripe; the mirror is complete up to the oldest.")
     outcomes = ", ".join(f"{now.events[name]:,} {said}" for name, said in OUTCOMES.items() if name in now.events)
     screen.note(f"{now.deliveries:,} deliveries; events: {outcomes or 'none yet'}")
     streams = {stream.name: stream for stream in now.streams}

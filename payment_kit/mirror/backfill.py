@@ -14,9 +14,12 @@ import orjson
 from payment_kit.database.connection import Pool
 from payment_kit.database.queries import sql
 from payment_kit.mirror.accounts import Account
-from payment_kit.mirror.catalogue import CATALOGUE, StripeObject
+from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.concurrently import each
 from payment_kit.mirror.normalise import read_states
+from payment_kit.mirror.order import State
+from payment_kit.mirror.reading import complete, expanding, parameters, read_list
+from payment_kit.mirror.stripe_object import Listing, StripeObject
 from payment_kit.mirror.writer import Connection, write
 from payment_kit.stripe_gateway.gateway import API_VERSION, Page, StripeGateway
 
@@ -31,7 +34,6 @@ _POSITION = sql("sync.position")
 _START = sql("sync.start")
 _ADVANCE = sql("sync.advance")
 _COMPLETE = sql("sync.complete")
-_CUSTOMERS_AFTER = sql("sync.customers_after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +62,32 @@ async def backfill(
     An interrupted backfill is continued by the next call within a week; a finished stream is read anew. Rows that are
     newer than a page stay as they are. Raises the gateway's problems; every page before is kept.
     """
-    entries = [CATALOGUE[name] for name in objects or CATALOGUE]
-    parents = {entry.list_per for entry in entries if entry.list_per} - {entry.name for entry in entries}
-    entries = [*(CATALOGUE[name] for name in sorted(parents)), *entries]
+    entries = [entry for entry in map(CATALOGUE.get, objects or CATALOGUE) if entry and _listings(entry)]
+    needed = {listing.per for entry in entries for listing in _listings(entry) if listing.per}
+    entries += [CATALOGUE[name] for name in sorted(needed - {entry.name for entry in entries})]
 
     async def read(entry: StripeObject) -> Progress:
         return await _Stream(gateway, pool, account, entry, progress or (lambda _progress: None)).read()
 
     done: dict[str, Progress] = {}
-
-    for wave in ([one for one in entries if not one.list_per], [one for one in entries if one.list_per]):
+    for wave in _waves(entries):
         done |= {one.stream: one for one in await each(read, wave, STREAMS_AT_ONCE)}
     return done
+
+
+def _listings(entry: StripeObject) -> list[Listing]:
+    return [listing for listing in entry.listings if listing.swept]
+
+
+def _waves(entries: Sequence[StripeObject]) -> list[list[StripeObject]]:
+    """Parents before what is listed parent by parent."""
+    waves, left = list[list[StripeObject]](), list(entries)
+    while left:
+        names = {entry.name for entry in left}
+        wave = [one for one in left if not {listing.per for listing in _listings(one)} & (names - {one.name})]
+        waves.append(wave)
+        left = [one for one in left if one not in wave]
+    return waves
 
 
 class _Stream:
@@ -91,10 +107,16 @@ class _Stream:
 
     async def read(self) -> Progress:
         position = await self._resume()
-        if self._entry.list_per:
-            started = await self._read_per_parent(position)
-        else:
-            started = await self._read_pages(position)
+        started: int | None = position.get("started")
+        for number, listing in list(enumerate(_listings(self._entry)))[position.get("listing", 0) :]:
+            after = position.get("after", "") if number == position.get("listing") else ""
+            if started is None:
+                started = (await self._gateway.page("/v1/events", {"limit": 1})).server_time
+            given = {"started": started, "listing": number}
+            if listing.per:
+                await self._read_per_parent(listing, given, after)
+            else:
+                await self._read_pages(listing, given, after)
         async with self._pool.connection() as connection:
             await connection.execute(_COMPLETE, self._key | {"complete_through": started, "objects": 0})
         return self._tell(finished=True)
@@ -111,53 +133,44 @@ class _Stream:
             await connection.execute(_START, self._key | {"position": "{}"})
         return {}
 
-    async def _read_pages(self, position: dict[str, Any]) -> int:
-        after, first = position.get("after"), position.get("part", 0)
-        started: int | None = position.get("started")
-        for part, asked in list(enumerate(self._entry.list_parts))[first:]:
-            params = {**asked, "starting_after": after} if after else dict(asked)
-            async for page in self._gateway.list(self._entry.path, params):
-                started = page.server_time if started is None else started
-                after = page.data[-1]["id"] if page.data else after
-                async with self._pool.connection() as connection, connection.transaction():
-                    await self._write(connection, [page])
-                    await self._advance(connection, {"started": started, "after": after, "part": part}, len(page.data))
-            after = None
-        assert started is not None, "a list has at least one page"
-        return started
+    async def _read_pages(self, listing: Listing, position: dict[str, Any], after: str) -> None:
+        params = {**parameters(listing), **expanding(self._entry, "data.")} | (
+            {"starting_after": after} if after else {}
+        )
+        async for page in self._gateway.list(listing.path, params):
+            await complete(self._gateway, self._entry, page.data)
+            after = page.data[-1]["id"] if page.data else after
+            async with self._pool.connection() as connection, connection.transaction():
+                self._written += await write_pages(connection, self._account, [page])
+                await self._advance(connection, {**position, "after": after}, len(page.data))
 
-    async def _read_per_parent(self, position: dict[str, Any]) -> int:
+    async def _read_per_parent(self, listing: Listing, position: dict[str, Any], after: str) -> None:
         """Ask once per parent, in the order of their ids, several at a time."""
-        assert self._entry.list_per == "customer", "the parents' query knows customers"
-        started, after = position.get("started"), position.get("after", "")
-        if started is None:
-            started = (await self._gateway.page("/v1/customers", {"limit": 1})).server_time
-        while parents := await self._parents(after):
+        while parents := await self._parents(listing, after):
             for first in range(0, len(parents), PARENTS_AT_ONCE):
                 some = parents[first : first + PARENTS_AT_ONCE]
-                pages = [page for found in await each(self._children, some, PARENTS_AT_ONCE) for page in found]
+                read = await each(lambda parent: read_list(self._gateway, listing, parent), some, PARENTS_AT_ONCE)
+                states = [state for one in read for state in one.states()]
                 async with self._pool.connection() as connection, connection.transaction():
-                    await self._write(connection, pages)
+                    self._written += await write_reads(connection, self._account, states)
                     after = some[-1]
-                    found = sum(len(page.data) for page in pages)
-                    await self._advance(connection, {"started": started, "after": after}, found)
-        return int(started)
+                    await self._advance(
+                        connection, {**position, "after": after}, sum(len(one.payloads) for one in read)
+                    )
 
-    async def _children(self, parent: str) -> list[Page]:
-        params = {str(self._entry.list_per): parent}
-        return [page async for page in self._gateway.list(self._entry.path, params)]
-
-    async def _parents(self, after: str) -> list[str]:
-        parameters = {"account_id": self._account.id, "after": after, "limit": PARENTS_MAX}
+    async def _parents(self, listing: Listing, after: str) -> list[str]:
+        given = {"account_id": self._account.id, "after": after, "limit": PARENTS_MAX}
+        table = CATALOGUE[str(listing.per)].table
+        query = (
+            f"select id from stripe.{table} where account_id = %(account_id)s and deleted_at is null"
+            " and id > %(after)s order by id limit %(limit)s"
+        ).encode()
         async with self._pool.connection() as connection:
-            return [row[0] for row in await (await connection.execute(_CUSTOMERS_AFTER, parameters)).fetchall()]
-
-    async def _write(self, connection: Connection, pages: Sequence[Page]) -> None:
-        self._written += await write_pages(connection, self._account, pages)
+            return [row[0] for row in await (await connection.execute(query, given)).fetchall()]
 
     async def _advance(self, connection: Connection, position: dict[str, Any], objects: int) -> None:
-        parameters = self._key | {"position": orjson.dumps(position).decode(), "objects": objects}
-        await connection.execute(_ADVANCE, parameters)
+        given = self._key | {"position": orjson.dumps(position).decode(), "objects": objects}
+        await connection.execute(_ADVANCE, given)
         self._objects += objects
         self._tell(finished=False)
 
@@ -177,7 +190,12 @@ async def write_pages(connection: Connection, account: Account, pages: Sequence[
         for page in pages
         for state in read_states(page.data, time=page.server_time, request_id=page.request_id, api_version=API_VERSION)
     ]
-    states.sort(key=lambda state: state.key)
+    return await write_reads(connection, account, states)
+
+
+async def write_reads(connection: Connection, account: Account, states: Sequence[State]) -> int:
+    """Write what was read, in the writer's order; returns how many rows changed."""
+    states = sorted(states, key=lambda state: state.key)
     changed = 0
     for first in range(0, len(states), STATES_AT_ONCE):
         some = states[first : first + STATES_AT_ONCE]

@@ -152,6 +152,7 @@ def _rows(account_id: str, deliveries: Sequence[tuple[Envelope, Source, int]]) -
     ordered = sorted(deliveries, key=lambda delivery: (delivery[0].account or account_id, delivery[0].id))
     envelopes = [envelope for envelope, _, _ in ordered]
     return {
+        "platform": account_id,
         "account_ids": [envelope.account or account_id for envelope in envelopes],
         "event_ids": [envelope.id for envelope in envelopes],
         "types": [envelope.type for envelope in envelopes],

@@ -1,19 +1,30 @@
 """Payloads as Stripe sends them -> canonical states, one per object.
 
-Canonical means: the same object looks the same whether it came expanded, inside another one or alone. Known objects
-inside a payload become states of their own and leave their id behind; fields the catalogue drops are gone. Everything
-else stays as Stripe sent it. Pure.
+Canonical means: the same object looks the same whether it came expanded, inside another one or alone, and in whatever
+API version. Known objects inside a payload become states of their own and leave their id behind, except those a list
+always carries (`StripeObject.carried`): they live and die with the state around them. Fields the catalogue drops are
+gone. Everything else stays as Stripe sent it. Pure.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from payment_kit.mirror.catalogue import CATALOGUE
+from payment_kit.mirror.catalogue import CARRIED_BY, CATALOGUE
+from payment_kit.mirror.event_types import is_deletion
 from payment_kit.mirror.order import READ, Payload, State, progress_of
+from payment_kit.mirror.shapes import canonical_changes, canonical_shape
+from payment_kit.mirror.stripe_object import Nested, StripeObject
 
 SNAPSHOTS = frozenset({"last_payment_error", "last_setup_error", "metadata"})
 """Fields that keep an object as it was at some past moment (or belong to the user): no state of it today."""
+
+
+class _Found(NamedTuple):
+    """A known object on its way to a state, and the object whose expanded list it was in."""
+
+    payload: Payload
+    parent: str | None
 
 
 def event_states(event: Payload) -> list[State]:
@@ -21,16 +32,14 @@ def event_states(event: Payload) -> list[State]:
 
     Raises KeyError, TypeError or ValueError when the event has not the shape every Stripe event has.
     """
-    data = event["data"]
-    payload = data["object"]
-    if not _is_known(payload):
+    payload, version = event["data"]["object"], event.get("api_version")
+    if not is_known(payload) or payload["object"] in CARRIED_BY:
         return []
     kind: str = event["type"]
     name = payload["object"]
-    deleted = kind == f"{name}.deleted"
-    states = _states(payload, event["created"], event["id"], event.get("api_version"))
+    states = _states([canonical_shape(payload, version)], event["created"], event["id"], version)
     own = states[0]
-    if deleted:
+    if is_deletion(kind):
         states[0] = replace(own, deleted=True, progress=progress_of(name, own.raw, deleted=True))
     elif kind.endswith(".created"):
         states[0] = replace(own, progress=progress_of(name, own.raw, created=True))
@@ -40,10 +49,11 @@ def event_states(event: Payload) -> list[State]:
 
 def previous_attributes(event: Payload) -> Payload | None:
     """What an event says its object was before, in canonical shape; None when it does not say."""
-    previous = event["data"].get("previous_attributes")
-    if not previous or not _is_known(event["data"]["object"]):
+    previous, payload = event["data"].get("previous_attributes"), event["data"]["object"]
+    if not previous or not is_known(payload):
         return None
-    return _canonical(previous, [], CATALOGUE[event["data"]["object"]["object"]].drop)
+    changes = canonical_changes(previous, payload, event.get("api_version"))
+    return _canonical(changes, CATALOGUE[payload["object"]], [], set())
 
 
 def read_states(
@@ -55,46 +65,100 @@ def read_states(
     event of a creation never undoes what the creating call answered. Objects no table holds are skipped, what is inside
     them is not. `after` is for a refetch: the event of the stored state this one surely is newer than.
     """
-    found: dict[tuple[str, str], State] = {}
-    for payload in payloads:
-        for state in _states(payload, time, READ + request_id, api_version):
-            found.setdefault(state.key, replace(state, time=max(time, state.raw.get("created") or 0)))
-    return [replace(state, after=after) for state in found.values()] if after else list(found.values())
+    states = _states(payloads, time, READ + request_id, api_version)
+    return [
+        replace(state, time=max(time, state.raw.get("created") or 0), after=after)
+        if after or time < (state.raw.get("created") or 0)
+        else state
+        for state in states
+    ]
 
 
-def _states(payload: Payload, time: int, event: str, api_version: str | None) -> list[State]:
-    waiting: list[Payload] = [payload]
+def is_known(value: Any) -> bool:
+    """Is it an object a table can hold?"""
+    if not isinstance(value, Mapping):
+        return False
+    entry = CATALOGUE.get(value.get("object") or "")
+    return entry is not None and isinstance(value.get(entry.id_field), str)
+
+
+def _states(payloads: Iterable[Payload], time: int, event: str, api_version: str | None) -> list[State]:
+    waiting: list[_Found] = [_Found(payload, None) for payload in payloads]
     states: dict[tuple[str, str], State] = {}
-    while waiting:
-        payload = waiting.pop(0)
-        if not _is_known(payload):
-            _canonical(payload, waiting, ())
+    position = 0
+    while position < len(waiting):
+        payload, parent = waiting[position]
+        position += 1
+        name = payload.get("object")
+        entry = CATALOGUE.get(name) if isinstance(name, str) else None
+        partial: set[str] = set()
+        raw = _canonical(payload, entry, waiting, partial)
+        if entry is None or not is_known(payload) or entry.name in CARRIED_BY:
             continue
-        name, object_id = payload["object"], payload["id"]
-        raw = _canonical(payload, waiting, CATALOGUE[name].drop)
+        key = (entry.name, payload[entry.id_field])
+        if key in states:
+            continue
         deleted = payload.get("deleted") is True
-        progress = progress_of(name, raw, deleted=deleted)
-        state = State(name, object_id, raw, time, progress, event, api_version, deleted)
-        states.setdefault(state.key, state)
+        progress = progress_of(entry.name, raw, deleted=deleted)
+        states[key] = State(
+            *key, raw, time, progress, event, api_version, deleted, parent=parent, partial=bool(partial)
+        )
     return list(states.values())
 
 
-def _canonical(payload: Payload, found: list[Payload], drop: Sequence[str]) -> dict[str, Any]:
-    return {
-        key: value if key in SNAPSHOTS else _replaced(value, found) for key, value in payload.items() if key not in drop
-    }
+def _canonical(payload: Payload, entry: StripeObject | None, found: list[_Found], partial: set[str]) -> dict[str, Any]:
+    """`payload` without what it drops; the objects inside go to `found`, fields whose list goes on to `partial`."""
+    if entry is None:
+        return {key: _replaced(value, found) for key, value in payload.items()}
+    nested = _NESTED[entry.name]
+    raw: dict[str, Any] = {}
+    for key, value in payload.items():
+        if key in nested:
+            one, carried = nested[key]
+            if carried:
+                raw[key] = _carried(value, one, found, partial)
+            else:
+                _expanded(value, one, payload.get("id"), found, partial)
+        elif key in SNAPSHOTS:
+            raw[key] = value
+        elif key not in entry.drop:
+            raw[key] = value if value.__class__ in _PLAIN else _replaced(value, found)
+    return raw
 
 
-def _replaced(value: Any, found: list[Payload]) -> Any:
+def _carried(value: Any, nested: Nested, found: list[_Found], partial: set[str]) -> Any:
+    if not isinstance(value, Mapping) or not isinstance(value.get("data"), list):
+        return value
+    if value.get("has_more"):
+        partial.add(nested.field)
+    entry = CATALOGUE[nested.child]
+    children = [_canonical(child, entry, found, partial) for child in value["data"]]
+    return {**value, "data": children}
+
+
+def _expanded(value: Any, nested: Nested, parent: Any, found: list[_Found], partial: set[str]) -> None:
+    if not isinstance(value, Mapping) or not isinstance(value.get("data"), list):
+        return
+    if value.get("has_more"):
+        partial.add(nested.field)
+    found += [_Found(child, parent) for child in value["data"]]
+
+
+def _replaced(value: Any, found: list[_Found]) -> Any:
+    if value.__class__ in _PLAIN:
+        return value
     if isinstance(value, dict):
-        if _is_known(value):
-            found.append(value)
-            return value["id"]
+        if "object" in value and is_known(value):
+            found.append(_Found(value, None))
+            return value.get("id", value)
         return {key: inner if key in SNAPSHOTS else _replaced(inner, found) for key, inner in value.items()}
     if isinstance(value, list):
         return [_replaced(inner, found) for inner in value]
     return value
 
 
-def _is_known(value: Any) -> bool:
-    return isinstance(value, Mapping) and value.get("object") in CATALOGUE and isinstance(value.get("id"), str)
+_PLAIN = (str, int, bool, float, type(None))
+_NESTED: dict[str, dict[str, tuple[Nested, bool]]] = {
+    entry.name: {one.field: (one, True) for one in entry.carried} | {one.field: (one, False) for one in entry.expanded}
+    for entry in CATALOGUE.values()
+}

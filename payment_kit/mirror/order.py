@@ -16,7 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from payment_kit.mirror.catalogue import CATALOGUE, Progress
+from payment_kit.mirror.catalogue import CATALOGUE
+from payment_kit.mirror.shapes import undone
+from payment_kit.mirror.stripe_object import Progress
 
 Payload = Mapping[str, Any]
 Verdict = Literal["newer", "older", "same", "undecided"]
@@ -35,7 +37,8 @@ class State:
     `raw` is canonical (see normalise.py); `time` is Stripe's, in Unix seconds; `progress` starts with the rank CREATED,
     CHANGED or DELETED; `event` is the event's id or ``read:<request id>``; `previous` are the event's
     ``previous_attributes``. `after` names the event of a stored state that surely is older: the state that was there
-    before this one was asked for.
+    before this one was asked for. `parent` is the id of the object whose list it was in, where its JSON does not say.
+    `partial` means that a list inside it goes on at Stripe.
     """
 
     object: str
@@ -48,6 +51,8 @@ class State:
     deleted: bool = False
     previous: Payload | None = None
     after: str | None = None
+    parent: str | None = None
+    partial: bool = False
 
     @property
     def key(self) -> Key:
@@ -159,14 +164,4 @@ def _same(one: State, other: State) -> bool:
 def _follows(state: State, before: State) -> bool:
     if not state.previous or equal(state.raw, before.raw):
         return False
-    return equal(_undone(state.raw, state.previous), before.raw)
-
-
-def _undone(raw: Payload, previous: Payload) -> Payload:
-    """`raw` with its ``previous_attributes`` put back; objects are merged key by key, lists are replaced."""
-    result = dict(raw)
-    for name, value in previous.items():
-        now = raw.get(name)
-        both = isinstance(value, Mapping) and isinstance(now, Mapping)
-        result[name] = _undone(now, value) if both else value  # type: ignore[arg-type]
-    return result
+    return equal(undone(state.raw, state.previous), before.raw)

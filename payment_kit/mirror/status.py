@@ -25,11 +25,13 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Events that wait or were given up, and the age in seconds of the oldest that waits (0 when none does)."""
+    """Events that wait or were given up, the age in seconds of the oldest that waits (0 when none does), and reads of
+    Stripe that are owed."""
 
     waiting: int
     dead: int
     oldest_seconds: float
+    owed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ async def status(pool: Pool, account_id: str) -> Status:
         rows = await (await connection.execute(_count_rows(), key)).fetchall()
     return Status(
         tuple(Stream(name, through, count, begun and not ended) for name, through, count, begun, ended in streams),
-        Lag(*lag) if lag else Lag(0, 0, 0.0),
+        Lag(*lag) if lag else Lag(0, 0, 0.0, 0),
         {outcome: count for outcome, count, _ in events},
         sum(deliveries for _, _, deliveries in events),
         dict(rows),
@@ -66,12 +68,12 @@ async def lag(pool: Pool, account_id: str) -> Lag:
     """Only the lag: cheap enough to ask every second."""
     async with pool.connection() as connection:
         row = await (await connection.execute(_LAG, {"account_id": account_id})).fetchone()
-    return Lag(*row) if row else Lag(0, 0, 0.0)
+    return Lag(*row) if row else Lag(0, 0, 0.0, 0)
 
 
 def _count_rows() -> bytes:
     counts = (
-        f"select '{table}', count(*) from stripe.{table} where account_id = %(account_id)s and deleted_at is null"  # noqa: S608 - names come from the catalogue
+        f"select '{table}', count(*) from stripe.{table} where account_id = %(account_id)s and deleted_at is null"
         for table in TABLES
     )
     return " union all ".join(counts).encode()

@@ -2,7 +2,7 @@
 
 A batch is claimed, written and marked in one transaction, so a crash undoes all three. A payload PostgreSQL refuses is
 singled out by halving its batch, retried alone with growing waits and given up as ``dead``; it never holds up another.
-Events of one second that nobody can put in order wait until their object was fetched again.
+What the events do not tell becomes a debt (debts.py), which the same worker pays.
 """
 
 import asyncio
@@ -19,18 +19,17 @@ import structlog
 from payment_kit.database.connection import Pool, connect_async
 from payment_kit.database.queries import sql
 from payment_kit.errors import Problem
+from payment_kit.mirror.debts import debts_of_event, owe
 from payment_kit.mirror.inbox import CHANNEL
 from payment_kit.mirror.normalise import event_states
 from payment_kit.mirror.order import State
-from payment_kit.mirror.refetch import refetch
-from payment_kit.mirror.writer import Connection, Outcome, Undecided, write
+from payment_kit.mirror.payer import Payer
+from payment_kit.mirror.writer import Connection, Outcome, write
 from payment_kit.stripe_gateway.gateway import StripeGateway
 
 BATCH_MAX = 200
 ATTEMPTS_MAX = 8
 BACKOFF_SECONDS_MAX = 300.0
-REFETCH_LEASE_SECONDS = 30.0
-REFETCH_ROUNDS = 3
 DEADLOCK_TRIES = 5
 POLL_SECONDS = 1.0
 LISTEN_SECONDS = 30.0
@@ -38,7 +37,6 @@ ERROR_CHARACTERS_MAX = 500
 
 _CLAIM = sql("inbox.claim")
 _FINISH = sql("inbox.finish")
-_POSTPONE = sql("inbox.postpone")
 _FAIL = sql("inbox.fail")
 _BAD_PAYLOAD_STATES = ("21", "22", "23", "54")
 """SQLSTATE classes that are about the values: cardinality, data, integrity, program limits."""
@@ -59,16 +57,17 @@ class Claimed:
     attempts: int
 
 
-_Waiting = dict[tuple[str, str], tuple[Claimed, list[Undecided]]]
+Outcomes = dict[tuple[str, str], str]
+"""What became of events, by (account, event id)."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a worker did: events by outcome (applied, stale, unmapped, dead), failed attempts, objects fetched again."""
+    """What a worker did: events by outcome (applied, stale, unmapped, dead), failed attempts, debts paid."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     failed: int = 0
-    refetched: int = 0
+    paid: int = 0
 
     @property
     def finished(self) -> int:
@@ -77,31 +76,23 @@ class Tally:
 
     def copy(self) -> "Tally":
         """The tally as it is now."""
-        return Tally(Counter(self.outcomes), self.failed, self.refetched)
+        return Tally(Counter(self.outcomes), self.failed, self.paid)
 
     def plus(self, other: "Tally") -> "Tally":
         """Both together."""
-        return Tally(self.outcomes + other.outcomes, self.failed + other.failed, self.refetched + other.refetched)
+        return Tally(self.outcomes + other.outcomes, self.failed + other.failed, self.paid + other.paid)
 
     def since(self, before: "Tally") -> "Tally":
         """What was done after `before`, an earlier copy."""
         outcomes = self.outcomes - before.outcomes
-        return Tally(outcomes, self.failed - before.failed, self.refetched - before.refetched)
-
-
-@dataclass(slots=True)
-class _Batch:
-    """One batch on its way: what is decided, and which events wait for which objects."""
-
-    finished: dict[tuple[str, str], str] = field(default_factory=dict)
-    waiting: _Waiting = field(default_factory=dict)
+        return Tally(outcomes, self.failed - before.failed, self.paid - before.paid)
 
 
 class Worker:
-    """Applies the inbox of one database. Any number may run, in any number of processes.
+    """Applies the inbox of one platform and pays its debts. Any number may run, in any number of processes.
 
-    `account_id` is the account of the gateway's key; events of other accounts are connected ones. `arrived` may be an
-    `Inbox.arrived` of the same process: a worker then starts the moment something was stored.
+    `account_id` is the platform: the account of the gateway's key; events of other accounts are connected ones.
+    `arrived` may be an `Inbox.arrived` of the same process: a worker then starts the moment something was stored.
     """
 
     def __init__(
@@ -109,8 +100,8 @@ class Worker:
     ) -> None:
         self.tally = Tally()
         self._pool = pool
-        self._gateway = gateway
-        self._account_id = account_id
+        self._platform = account_id
+        self._payer = Payer(pool, gateway, account_id, _error_text)
         self._arrived = arrived or asyncio.Event()
 
     async def drain(self) -> Tally:
@@ -138,37 +129,45 @@ class Worker:
             await asyncio.gather(listener, stopping, return_exceptions=True)
 
     async def step(self) -> int:
-        """Apply one batch of at most `BATCH_MAX` events; returns how many were taken, 0 when nothing is due."""
-        for _ in range(DEADLOCK_TRIES - 1):
+        """Apply one batch of at most `BATCH_MAX` events, or pay debts when none is due; returns how many were taken.
+
+        0 means that nothing is due.
+        """
+        for attempt in range(DEADLOCK_TRIES):
             try:
-                return await self._step()
+                return await self._apply_events() or await self._pay()
             except _DEADLOCK:
                 # Events tried alone lock their rows in no common order; whoever loses starts again.
-                continue
-        return await self._step()
+                if attempt + 1 == DEADLOCK_TRIES:
+                    raise
+        return 0
 
-    async def _step(self) -> int:
-        batch = _Batch()
+    async def _apply_events(self) -> int:
+        finished: Outcomes = {}
         async with self._pool.connection() as connection, connection.transaction():
-            rows = await (await connection.execute(_CLAIM, {"limit": BATCH_MAX})).fetchall()
+            parameters = {"platform": self._platform, "limit": BATCH_MAX}
+            rows = await (await connection.execute(_CLAIM, parameters)).fetchall()
             claimed = [Claimed(*row) for row in rows]
-            await self._apply(connection, [event for event in claimed if not event.attempts], batch)
+            await self._apply(connection, [event for event in claimed if not event.attempts], finished)
             for event in claimed:
                 if event.attempts:
-                    await self._apply(connection, [event], batch)
-            await _finish(connection, batch.finished)
-            await _postpone(connection, list(batch.waiting))
-        self.tally.outcomes.update(batch.finished.values())
-        await self._settle(batch.waiting)
+                    await self._apply(connection, [event], finished)
+            await _finish(connection, finished)
+        self.tally.outcomes.update(finished.values())
         return len(claimed)
 
-    async def _apply(self, connection: Connection, events: Sequence[Claimed], batch: _Batch) -> None:
+    async def _pay(self) -> int:
+        taken, paid = await self._payer.step()
+        self.tally.paid += paid
+        return taken
+
+    async def _apply(self, connection: Connection, events: Sequence[Claimed], finished: Outcomes) -> None:
         """Write `events` together; when that fails for a reason of theirs, halve until the culprit is alone."""
         if not events:
             return
         try:
             async with connection.transaction():
-                part = await _write(connection, events)
+                finished |= await self._write(connection, events)
         except (psycopg.Error, *_BAD_PAYLOAD) as error:
             if _is_transient(error):
                 raise
@@ -176,11 +175,24 @@ class Worker:
                 await self._fail(connection, events[0], error)
                 return
             middle = len(events) // 2
-            await self._apply(connection, events[:middle], batch)
-            await self._apply(connection, events[middle:], batch)
-        else:
-            batch.finished |= part.finished
-            batch.waiting |= part.waiting
+            await self._apply(connection, events[:middle], finished)
+            await self._apply(connection, events[middle:], finished)
+
+    async def _write(self, connection: Connection, events: Sequence[Claimed]) -> Outcomes:
+        finished: Outcomes = {}
+        in_order = sorted(events, key=lambda event: (event.account_id, event.livemode))
+        for (account_id, livemode), group in groupby(in_order, key=lambda event: (event.account_id, event.livemode)):
+            parsed = [(event, orjson.loads(event.body)) for event in group]
+            projected = [(event, _states(body)) for event, body in parsed]
+            states = [state for _, found in projected for state in found]
+            written = await write(connection, account_id, livemode, states, platform=self._platform)
+            debts = [debt for _, body in parsed for debt in debts_of_event(body)]
+            await owe(connection, self._platform, account_id, livemode, debts)
+            outcomes = iter(written.outcomes)
+            for (event, found), (_, body) in zip(projected, parsed, strict=True):
+                each = [next(outcomes) for _ in found]
+                finished[account_id, event.event_id] = _event_outcome(each, bool(debts_of_event(body)))
+        return finished
 
     async def _fail(self, connection: Connection, event: Claimed, error: Exception) -> None:
         parameters = {
@@ -197,53 +209,6 @@ class Worker:
         _log.warning(
             "event could not be applied", event_id=event.event_id, type=event.type, attempts=event.attempts + 1
         )
-
-    async def _settle(self, waiting: _Waiting) -> None:
-        """Fetch undecided objects and write them; what stays undecided comes back when its lease is over."""
-        for _ in range(REFETCH_ROUNDS):
-            if not waiting:
-                return
-            waiting = {
-                key: left
-                for account_id, events in groupby(sorted(waiting.items()), key=lambda item: item[0][0])
-                for key, left in (await self._settle_account(account_id, dict(events))).items()
-            }
-
-    async def _settle_account(self, account_id: str, waiting: _Waiting) -> _Waiting:
-        """Settle `waiting` together; an answer nobody can store is singled out and counts as a failed attempt."""
-        try:
-            return await self._settle_together(account_id, waiting)
-        except (psycopg.Error, *_BAD_PAYLOAD) as error:
-            if _is_transient(error):
-                raise
-            events = list(waiting.items())
-            if len(events) == 1:
-                async with self._pool.connection() as connection:
-                    await self._fail(connection, events[0][1][0], error)
-                return {}
-        middle = len(events) // 2
-        left = await self._settle_account(account_id, dict(events[:middle]))
-        return left | await self._settle_account(account_id, dict(events[middle:]))
-
-    async def _settle_together(self, account_id: str, waiting: _Waiting) -> _Waiting:
-        connected = account_id if account_id != self._account_id else None
-        wanted = [undecided for _, objects in waiting.values() for undecided in objects]
-        fetched = await refetch(self._gateway, wanted, connected_account=connected)
-        states = [state for states in fetched.values() for state in states]
-        livemode = next(iter(waiting.values()))[0].livemode
-        async with self._pool.connection() as connection, connection.transaction():
-            written = await write(connection, account_id, livemode, states)
-            again = {(undecided.object, undecided.id): undecided for undecided in written.undecided}
-            left: _Waiting = {}
-            for key, (event, objects) in waiting.items():
-                open_objects = [again.get((one.object, one.id)) for one in objects if one in fetched]
-                remaining = [one for one in open_objects if one] + [one for one in objects if one not in fetched]
-                if remaining:
-                    left[key] = (event, remaining)
-            await _finish(connection, {key: "applied" for key in waiting if key not in left})
-        self.tally.refetched += len(fetched)
-        self.tally.outcomes["applied"] += len(waiting) - len(left)
-        return left
 
     async def _step_if_possible(self) -> int:
         try:
@@ -270,54 +235,26 @@ class Worker:
                 await asyncio.sleep(POLL_SECONDS)
 
 
-async def _write(connection: Connection, events: Sequence[Claimed]) -> _Batch:
-    batch = _Batch()
-    in_order = sorted(events, key=lambda event: (event.account_id, event.livemode))
-    for (account_id, livemode), group in groupby(in_order, key=lambda event: (event.account_id, event.livemode)):
-        projected = [(event, _states(event)) for event in group]
-        states = [state for _, found in projected for state in found]
-        written = await write(connection, account_id, livemode, states)
-        outcomes = iter(written.outcomes)
-        undecided = {(one.object, one.id): one for one in written.undecided}
-        for event, found in projected:
-            key = (account_id, event.event_id)
-            each = [next(outcomes) for _ in found]
-            if "undecided" in each:
-                objects = [
-                    undecided[state.key] for state, outcome in zip(found, each, strict=True) if outcome == "undecided"
-                ]
-                batch.waiting[key] = (event, objects)
-            else:
-                batch.finished[key] = _event_outcome(each)
-    return batch
-
-
-def _event_outcome(outcomes: Sequence[Outcome]) -> str:
-    """Of an event's own object, which is the first of its states."""
+def _event_outcome(outcomes: Sequence[Outcome], owes: bool) -> str:
+    """Of an event's own object, which is the first of its states. What is owed because of it is not forgotten."""
     if not outcomes:
-        return "unmapped"
-    return "applied" if outcomes[0] == "applied" else "stale"
+        return "applied" if owes else "unmapped"
+    return "applied" if outcomes[0] in ("applied", "undecided") else "stale"
 
 
-def _states(event: Claimed) -> list[State]:
-    parsed: dict[str, Any] = orjson.loads(event.body)
+def _states(event: dict[str, Any]) -> list[State]:
     # A thin notification carries no state of the object it is about.
-    return event_states(parsed) if parsed.get("object") == "event" else []
+    return event_states(event) if event.get("object") == "event" else []
 
 
-async def _finish(connection: Connection, outcomes: dict[tuple[str, str], str]) -> None:
+async def _finish(connection: Connection, outcomes: Outcomes) -> None:
     if outcomes:
-        parameters = _keys(list(outcomes)) | {"outcomes": list(outcomes.values())}
+        parameters = {
+            "account_ids": [account_id for account_id, _ in outcomes],
+            "event_ids": [event_id for _, event_id in outcomes],
+            "outcomes": list(outcomes.values()),
+        }
         await connection.execute(_FINISH, parameters)
-
-
-async def _postpone(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
-    if keys:
-        await connection.execute(_POSTPONE, _keys(keys) | {"seconds": REFETCH_LEASE_SECONDS})
-
-
-def _keys(keys: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    return {"account_ids": [key[0] for key in keys], "event_ids": [key[1] for key in keys]}
 
 
 def _is_transient(error: Exception) -> bool:

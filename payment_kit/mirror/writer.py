@@ -2,14 +2,16 @@
 
 PostgreSQL reads the typed columns out of `raw` with the catalogue's expressions, so only JSON travels. A row changes
 only when the incoming state is newer by the order key, which the statement itself checks under the row's lock; what it
-refuses is looked at again under that lock, where ties are broken with everything known of that second, or reported.
-Rows are written in (table, id) order,
+refuses is looked at again under that lock, where ties are broken with everything known of that second, or left to a
+read that is owed from then on. What a row carries inside (`StripeObject.carried`) is projected into the child tables
+under the same lock. What a row held before goes to the versions by a trigger. Rows are written in (table, id) order,
 so that two writers wait for each other and never deadlock.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import blake2b
 from itertools import groupby
 from typing import Any, Literal
 
@@ -17,36 +19,27 @@ import orjson
 import psycopg
 
 from payment_kit.database.queries import sql
-from payment_kit.mirror.catalogue import CATALOGUE, StripeObject
+from payment_kit.mirror.catalogue import CATALOGUE, CHILDREN
+from payment_kit.mirror.debts import Debt, debts_of, owe, tie
 from payment_kit.mirror.normalise import previous_attributes
 from payment_kit.mirror.order import Key, State, compare, equal, latest, tied
+from payment_kit.mirror.stripe_object import Nested, Payload, StripeObject
 
 Outcome = Literal["applied", "stale", "unchanged", "undecided"]
 Connection = psycopg.AsyncConnection[Any]
+DIGEST_BYTES = 12
 
 _APPEND_VERSIONS = sql("mirror.append_versions")
 _KNOWN_OF_SECOND = sql("mirror.known_of_second")
-
-
-@dataclass(frozen=True, slots=True)
-class Undecided:
-    """An object to fetch again: nobody can know which of the states of second `time` is the newest.
-
-    The row holds the state of `seen`; a read begun after this answer is newer than it.
-    """
-
-    object: str
-    id: str
-    seen: str
-    time: int
+_BODIES = sql("mirror.bodies")
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of each state, in the order given, and the objects that have to be fetched again."""
+    """What became of each state, in the order given, and the reads that are owed because of them."""
 
     outcomes: tuple[Outcome, ...]
-    undecided: tuple[Undecided, ...]
+    owed: tuple[Debt, ...]
 
     def count(self, outcome: Outcome) -> int:
         """How many states had this outcome."""
@@ -55,32 +48,50 @@ class Written:
 
 @dataclass(slots=True)
 class _Decision:
-    """Of one object: the state the row holds now as far as we wrote it, and whether we know it is the newest."""
+    """Of one object: the state the row holds now as far as we wrote it, and what became of what was given."""
 
     outcome: Outcome
     winner: State
-    undecided: Undecided | None = None
 
 
-async def write(connection: Connection, account_id: str, livemode: bool, states: Sequence[State]) -> Written:
+async def write(
+    connection: Connection,
+    account_id: str,
+    livemode: bool,
+    states: Sequence[State],
+    *,
+    platform: str | None = None,
+) -> Written:
     """Bring the mirror's rows of one account up to `states`, in one transaction (a savepoint inside an open one).
 
-    Every event's state is appended to the versions, a read's only when it changed the row. An undecided read may be
-    left alone: whatever it knew more has an event of its own. An undecided event must not count as applied until its
-    object was fetched and written with `State.after`.
+    Every event's state is kept, in its row or in the versions, a read's only when it changed the row. What has to be
+    read from Stripe because of them is stored as owed, under `platform` (the account of the key; default: the account
+    itself). An undecided read is left alone: whatever it knew more has an event of its own.
     Raises psycopg.DataError for a payload PostgreSQL cannot read; nothing of the batch is written then.
     """
     groups = _by_key(states)
-    chosen = {key: latest(group) or tied(group)[0] for key, group in groups.items()}
     async with connection.transaction():
+        unchanged = await _unchanged(connection, account_id, groups)
+        chosen = {key: latest(group) or tied(group)[0] for key, group in groups.items() if key not in unchanged}
         whole = [state for state in chosen.values() if not (state.deleted and state.is_stub)]
         applied = await _upsert(connection, account_id, livemode, whole, force=False)
-        decisions = {key: _applied(groups[key], chosen[key]) for key in applied}
-        rest = {key: group for key, group in groups.items() if key not in applied}
+        decisions = {key: _Decision("unchanged", groups[key][0]) for key in unchanged}
+        decisions |= {key: _applied(groups[key], chosen[key]) for key in applied}
+        rest = {key: groups[key] for key in chosen if key not in applied}
         if rest:
             decisions |= await _decide(connection, account_id, livemode, rest, chosen)
-        await _append_versions(connection, account_id, _versions(states, decisions))
-    return _written(states, decisions)
+        new = [one.winner for key, one in decisions.items() if one.outcome == "applied" or key in applied]
+        await _project(connection, account_id, new)
+        await _append_versions(connection, account_id, _elsewhere(states, decisions))
+        owed = [debt for state in new for debt in debts_of(state)]
+        owed += [tie(one.winner) for key, one in decisions.items() if _owes_tie(one, groups[key])]
+        await owe(connection, platform or account_id, account_id, livemode, owed)
+    return Written(_outcomes(states, decisions), tuple(dict.fromkeys(owed)))
+
+
+def digest(raw: Payload) -> bytes:
+    """What tells two contents of an object apart without comparing them; 12 bytes."""
+    return blake2b(orjson.dumps(raw, option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_BYTES).digest()
 
 
 def _by_key(states: Iterable[State]) -> dict[Key, list[State]]:
@@ -91,9 +102,11 @@ def _by_key(states: Iterable[State]) -> dict[Key, list[State]]:
 
 
 def _applied(group: Sequence[State], winner: State) -> _Decision:
-    if latest(group) is None:
-        return _Decision("undecided", winner, Undecided(winner.object, winner.id, winner.event, winner.time))
-    return _Decision("applied", winner)
+    return _Decision("applied" if latest(group) else "undecided", winner)
+
+
+def _owes_tie(decision: _Decision, group: Sequence[State]) -> bool:
+    return decision.outcome == "undecided" and not all(state.is_read for state in group)
 
 
 async def _decide(
@@ -106,7 +119,7 @@ async def _decide(
     """Decide the objects whose row is not plainly older, under the lock of that row, and write the winners."""
     current = await _lock(connection, account_id, [chosen[key] for key in groups])
     ties = [state for state in current.values() if state.order == chosen[state.key].order]
-    known = _by_key(await _known(connection, account_id, ties)) if ties else {}
+    known = await _known(connection, account_id, ties) if ties else {}
     decisions = {
         key: _against(current.get(key), tied([*group, *known.get(key, ())]), chosen[key])
         for key, group in groups.items()
@@ -139,14 +152,14 @@ def _break_tie(current: State, group: Sequence[State], chosen: State) -> _Decisi
         return _Decision("unchanged", current) if chosen.raw == current.raw else _Decision("applied", chosen)
     winner = latest(group)
     if winner is None:
-        return _Decision("undecided", current, Undecided(current.object, current.id, current.event, current.time))
+        return _Decision("undecided", current)
     stored = next((state for state in group if state.event == current.event), current)
     if winner.event == current.event or equal(winner.raw, stored.raw):
         return _Decision("unchanged" if chosen.is_read else "stale", current)
     return _Decision("applied", winner)
 
 
-def _written(states: Sequence[State], decisions: Mapping[Key, _Decision]) -> Written:
+def _outcomes(states: Sequence[State], decisions: Mapping[Key, _Decision]) -> tuple[Outcome, ...]:
     outcomes: list[Outcome] = []
     for state in states:
         decision = decisions[state.key]
@@ -156,24 +169,31 @@ def _written(states: Sequence[State], decisions: Mapping[Key, _Decision]) -> Wri
             outcomes.append("stale")
         else:
             outcomes.append(decision.outcome)
-    undecided = [decision.undecided for decision in decisions.values() if decision.undecided]
-    return Written(tuple(outcomes), tuple(undecided))
+    return tuple(outcomes)
 
 
-def _versions(states: Iterable[State], decisions: Mapping[Key, _Decision]) -> list[State]:
-    """Every event's state, and the reads that are now in a row (a stub with the object it deletes)."""
-    versions = []
-    for state in states:
-        decision = decisions[state.key]
-        won = decision.winner.event == state.event and decision.outcome in ("applied", "undecided")
-        if won:
-            versions.append(decision.winner)
-        elif not state.is_read:
-            versions.append(state)
-    return versions
+def _elsewhere(states: Iterable[State], decisions: Mapping[Key, _Decision]) -> list[State]:
+    """The events' states that are in no row: late ones, and those another of the batch or of the second replaced."""
+    return [state for state in states if not state.is_read and state.event != decisions[state.key].winner.event]
 
 
 # ---- SQL ------------------------------------------------------------------------------------------------------------
+
+
+async def _unchanged(connection: Connection, account_id: str, groups: Mapping[Key, Sequence[State]]) -> set[Key]:
+    """The objects that were only read, and whose row holds exactly that: they cost no more than this."""
+    reads = [group[0] for group in groups.values() if len(group) == 1 and group[0].is_read and not group[0].after]
+    found: set[Key] = set()
+    for name, batch in groupby(sorted(reads, key=lambda state: state.key), key=lambda state: state.object):
+        some = [state for state in batch if not state.deleted]
+        given = {
+            "account_id": account_id,
+            "ids": [one.id for one in some],
+            "digests": [digest(one.raw) for one in some],
+        }
+        cursor = await connection.execute(_unchanged_sql(name), given)
+        found |= {(name, row[0]) for row in await cursor.fetchall()}
+    return found
 
 
 async def _upsert(
@@ -188,24 +208,41 @@ async def _upsert(
     return changed
 
 
+async def _project(connection: Connection, account_id: str, states: Iterable[State]) -> None:
+    """Bring the child tables up to what these states, which are in their rows now, carry inside."""
+    for name, batch in groupby(sorted(states, key=lambda state: state.key), key=lambda state: state.object):
+        carried = CATALOGUE[name].carried
+        ids = [state.id for state in batch] if carried else []
+        for nested in carried:
+            for statement in project_sql(name, nested):
+                await connection.execute(statement, {"account_id": account_id, "ids": ids})
+
+
 async def _lock(connection: Connection, account_id: str, states: Collection[State]) -> dict[Key, State]:
     """The stored states of the same objects, locked; their `raw` only where a decision needs it."""
     found: dict[Key, State] = {}
     for name, batch in groupby(sorted(states, key=lambda state: state.key), key=lambda state: state.object):
         cursor = await connection.execute(_lock_sql(name), {"account_id": account_id, "rows": _rows(batch, raw=False)})
-        for object_id, time, progress, event, deleted, raw in await cursor.fetchall():
-            found[name, object_id] = State(name, object_id, raw or {}, time, tuple(progress), event, deleted=deleted)
+        for object_id, time, progress, event, version, deleted, raw in await cursor.fetchall():
+            found[name, object_id] = State(
+                name, object_id, raw or {}, time, tuple(progress), event, version, deleted=deleted
+            )
     return found
 
 
-async def _known(connection: Connection, account_id: str, states: Sequence[State]) -> list[State]:
-    """Every version with the same order as one of `states`, with what its event says was before."""
-    parameters = {"account_id": account_id, "rows": _rows(states, raw=False)}
-    cursor = await connection.execute(_KNOWN_OF_SECOND, parameters)
-    return [
-        State(name, object_id, raw, time, tuple(progress), event, version, deleted, _previous(body, object_id))
-        for name, object_id, raw, time, progress, event, version, deleted, body in await cursor.fetchall()
+async def _known(connection: Connection, account_id: str, current: Sequence[State]) -> dict[Key, list[State]]:
+    """Every state with the same order as one of `current`, these among them, with what its event says was before."""
+    parameters = {"account_id": account_id, "rows": _rows(current, raw=False)}
+    rows = await (await connection.execute(_KNOWN_OF_SECOND, parameters)).fetchall()
+    versions = [
+        State(name, object_id, raw, time, tuple(progress), event, version, deleted)
+        for name, object_id, raw, time, progress, event, version, deleted in rows
     ]
+    states = [*current, *versions]
+    events = sorted({state.event for state in states if not state.is_read})
+    cursor = await connection.execute(_BODIES, {"account_id": account_id, "event_ids": events})
+    previous = {event_id: body for event_id, body in await cursor.fetchall()}  # noqa: C416 - rows are no pairs to mypy
+    return _by_key(replace(state, previous=_previous(previous.get(state.event), state.id)) for state in states)
 
 
 async def _append_versions(connection: Connection, account_id: str, states: Sequence[State]) -> None:
@@ -217,7 +254,9 @@ def _previous(body: bytes | None, object_id: str) -> Any:
     if body is None:
         return None
     event = orjson.loads(body)
-    return previous_attributes(event) if event["data"]["object"].get("id") == object_id else None
+    payload = event["data"]["object"]
+    mine = payload.get(CATALOGUE[payload["object"]].id_field) if payload.get("object") in CATALOGUE else None
+    return previous_attributes(event) if mine == object_id else None
 
 
 def _rows(states: Iterable[State], *, raw: bool = True) -> str:
@@ -226,7 +265,9 @@ def _rows(states: Iterable[State], *, raw: bool = True) -> str:
         {
             "object": state.object,
             "id": state.id,
+            "parent": state.parent,
             "raw": state.raw if raw else None,
+            "digest": digest(state.raw).hex() if raw else None,
             "api_version": state.api_version,
             "at": state.time,
             "progress": state.progress,
@@ -241,8 +282,8 @@ def _rows(states: Iterable[State], *, raw: bool = True) -> str:
 
 _INPUT = (
     "jsonb_to_recordset(%(rows)s::jsonb) as given"
-    " (object text, id text, raw jsonb, api_version text, at bigint, progress bigint[], event text, deleted boolean,"
-    " stub boolean)"
+    " (object text, id text, parent text, raw jsonb, digest text, api_version text, at bigint, progress bigint[],"
+    " event text, deleted boolean, stub boolean)"
 )
 
 
@@ -251,8 +292,10 @@ def _upsert_sql(name: str) -> bytes:
     entry: StripeObject = CATALOGUE[name]
     values = {
         "livemode": "%(livemode)s",
+        **({"parent_id": "parent"} if name in CHILDREN else {}),
         **{column.name: column.sql for column in entry.columns},
         "raw": "raw",
+        "digest": "decode(digest, 'hex')",
         "api_version": "api_version",
         "source_time": "to_timestamp(at)",
         "source_progress": "progress",
@@ -270,10 +313,72 @@ def _upsert_sql(name: str) -> bytes:
                 excluded.deleted_at is not null
                 or (excluded.source_time, excluded.source_progress) > (stored.source_time, stored.source_progress)
             )
-            and (excluded.source_event not like 'read:%%' or excluded.raw is distinct from stored.raw)
+            and (excluded.source_event not like 'read:%%' or excluded.digest is distinct from stored.digest)
         )
         returning id
-    """.encode()  # noqa: S608 - names come from the catalogue
+    """.encode()
+
+
+@cache
+def project_sql(name: str, nested: Nested) -> tuple[bytes, bytes]:
+    """Two statements over parents given by ``ids``: write the children they carry, then bury what they carry no more.
+
+    Of a list that goes on at Stripe nothing is buried.
+    """
+    parent, child = CATALOGUE[name], CATALOGUE[nested.child]
+    values = {column.name: column.sql for column in child.columns}
+    kept = {
+        one: f"parents.{one}" for one in ("livemode", "api_version", "source_time", "source_progress", "source_event")
+    }
+    given = f"""
+        from (select * from stripe.{parent.table} where account_id = %(account_id)s and id = any(%(ids)s)) as parents,
+        lateral (
+            select child as raw from jsonb_array_elements(parents.raw->'{nested.field}'->'data') as child
+        ) as carried
+    """
+    columns = ["parent_id", *values, "raw", *kept]
+    upsert = f"""
+        insert into stripe.{child.table} as stored (account_id, id, {", ".join(columns)})
+        select parents.account_id, carried.raw->>'id', parents.id,
+            {", ".join(value.replace("raw->", "carried.raw->") for value in values.values())},
+            carried.raw, {", ".join(kept.values())}
+        {given}
+        where parents.deleted_at is null and jsonb_typeof(carried.raw->'id') = 'string'
+        order by carried.raw->>'id'
+        on conflict (account_id, id) do update set
+        {", ".join(f"{column} = excluded.{column}" for column in columns)}, deleted_at = null, synced_at = now()
+        where stored.raw is distinct from excluded.raw or stored.deleted_at is not null
+    """
+    bury = f"""
+        update stripe.{child.table} as stored
+        set deleted_at = parents.source_time, source_time = parents.source_time,
+            source_progress = parents.source_progress, source_event = parents.source_event, synced_at = now()
+        from stripe.{parent.table} as parents
+        where parents.account_id = %(account_id)s and parents.id = any(%(ids)s)
+        and stored.account_id = parents.account_id and stored.parent_id = parents.id and stored.deleted_at is null
+        and (
+            parents.deleted_at is not null
+            or (
+                jsonb_typeof(parents.raw->'{nested.field}'->'data') = 'array'
+                and coalesce(parents.raw->'{nested.field}'->>'has_more', 'false') <> 'true'
+                and not exists (
+                    select 1 from jsonb_array_elements(parents.raw->'{nested.field}'->'data') as child
+                    where child->>'id' = stored.id
+                )
+            )
+        )
+    """
+    return upsert.encode(), bury.encode()
+
+
+@cache
+def _unchanged_sql(name: str) -> bytes:
+    return f"""
+        select stored.id from unnest(%(ids)s::text[], %(digests)s::bytea[]) as given (id, digest)
+        join stripe.{CATALOGUE[name].table} as stored
+            on stored.account_id = %(account_id)s and stored.id = given.id
+            and stored.digest = given.digest and stored.deleted_at is null
+    """.encode()
 
 
 @cache
@@ -281,10 +386,14 @@ def _lock_sql(name: str) -> bytes:
     return f"""
         select
             stored.id, extract(epoch from stored.source_time)::bigint, stored.source_progress, stored.source_event,
-            stored.deleted_at is not null, case when given.wants_raw then stored.raw end
-        from (select *, stub or event like 'read:%%' as wants_raw from {_INPUT}) as given
+            stored.api_version, stored.deleted_at is not null,
+            case
+                when given.stub or (stored.source_time = to_timestamp(given.at) and stored.source_progress = progress)
+                    then stored.raw
+            end
+        from {_INPUT}
         join stripe.{CATALOGUE[name].table} as stored
             on stored.account_id = %(account_id)s and stored.id = given.id
         order by stored.id
         for update of stored
-    """.encode()  # noqa: S608 - names come from the catalogue
+    """.encode()

@@ -1,9 +1,10 @@
 -- name: inbox.store
 -- Store a batch of deliveries; one that is there already is only counted. Says of each whether it was new.
 insert into payment_kit.inbox as stored (
-    account_id, event_id, type, object_id, created, livemode, api_version, body, source, deliveries
+    platform, account_id, event_id, type, object_id, created, livemode, api_version, body, source, deliveries
 )
 select
+    %(platform)s::text,
     given.account_id,
     given.event_id,
     given.type,
@@ -36,9 +37,10 @@ returning event_id, xmax = 0;
 -- name: inbox.store_missing
 -- Store the events of a batch that never reached us; the others stay untouched.
 insert into payment_kit.inbox (
-    account_id, event_id, type, object_id, created, livemode, api_version, body, source, deliveries
+    platform, account_id, event_id, type, object_id, created, livemode, api_version, body, source, deliveries
 )
 select
+    %(platform)s::text,
     given.account_id,
     given.event_id,
     given.type,
@@ -81,7 +83,7 @@ select
     body,
     attempts
 from payment_kit.inbox
-where outcome is null and available_at <= now()
+where platform = %(platform)s::text and outcome is null and available_at <= now()
 order by available_at
 limit %(limit)s::integer
 for update skip locked;
@@ -92,13 +94,6 @@ update payment_kit.inbox
 set outcome = given.outcome, applied_at = now(), last_error = null
 from unnest(%(account_ids)s::text [], %(event_ids)s::text [], %(outcomes)s::text [])
     as given (account_id, event_id, outcome)
-where inbox.account_id = given.account_id and inbox.event_id = given.event_id and inbox.outcome is null;
-
--- name: inbox.postpone
--- Leave events to a later attempt, e.g. while their object is fetched again.
-update payment_kit.inbox
-set available_at = now() + make_interval(secs => %(seconds)s::double precision)
-from unnest(%(account_ids)s::text [], %(event_ids)s::text []) as given (account_id, event_id)
 where inbox.account_id = given.account_id and inbox.event_id = given.event_id and inbox.outcome is null;
 
 -- name: inbox.fail
@@ -113,19 +108,34 @@ where account_id = %(account_id)s::text and event_id = %(event_id)s::text and ou
 returning outcome;
 
 -- name: inbox.lag
--- How many events wait or are dead, and for how many seconds the oldest has waited.
+-- How many events wait or are dead, for how many seconds the oldest has waited, and how many reads are owed.
 select
     count(*) filter (where outcome is null),
     count(*) filter (where outcome = 'dead'),
-    coalesce(extract(epoch from now() - min(received_at) filter (where outcome is null)), 0)::double precision
+    coalesce(extract(epoch from now() - min(received_at) filter (where outcome is null)), 0)::double precision,
+    (
+        select count(*)
+        from payment_kit.owed
+        where account_id = %(account_id)s::text
+    )
 from payment_kit.inbox
 where account_id = %(account_id)s::text and (outcome is null or outcome = 'dead');
 
 -- name: inbox.first_unapplied
--- Stripe's time of the oldest event that is not in the mirror, waiting or dead; null when all are.
-select extract(epoch from min(created))::bigint
-from payment_kit.inbox
-where account_id = %(account_id)s::text and (outcome is null or outcome = 'dead');
+-- Stripe's time of the oldest event that is not in the mirror, waiting or dead, and of the oldest read that is owed;
+-- null when there is none.
+select extract(epoch from least(
+    (
+        select min(created)
+        from payment_kit.inbox
+        where account_id = %(account_id)s::text and (outcome is null or outcome = 'dead')
+    ),
+    (
+        select min(since)
+        from payment_kit.owed
+        where account_id = %(account_id)s::text
+    )
+))::bigint;
 
 -- name: inbox.deliveries
 -- Stored events and their deliveries, by outcome.
@@ -139,7 +149,7 @@ group by 1
 order by 1;
 
 -- name: inbox.untried_before
--- Does an event before this moment of Stripe's time wait for its first attempt?
+-- Does an event, or a read that is owed, from before this moment of Stripe's time wait for its first attempt?
 select exists(
     select 1
     from payment_kit.inbox
@@ -149,4 +159,8 @@ select exists(
         and attempts = 0
         and available_at <= now()
         and created < to_timestamp(%(before)s::bigint)
+) or exists(
+    select 1
+    from payment_kit.owed
+    where account_id = %(account_id)s::text and attempts = 0 and since < to_timestamp(%(before)s::bigint)
 );

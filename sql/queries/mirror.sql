@@ -28,7 +28,7 @@ order by given.object, given.id, given.at, given.event
 on conflict do nothing;
 
 -- name: mirror.known_of_second
--- Every known state of the same object and order, with the body of its event, to break a tie.
+-- Every state in the versions with the same object and order, to break a tie.
 select
     versions.object,
     versions.id,
@@ -37,8 +37,7 @@ select
     versions.source_progress,
     versions.source_event,
     versions.api_version,
-    versions.deleted,
-    inbox.body
+    versions.deleted
 from
     jsonb_to_recordset(%(rows)s::jsonb) as given (object text, id text, at bigint, progress bigint [])
 inner join payment_kit.versions as versions
@@ -47,6 +46,12 @@ inner join payment_kit.versions as versions
         and versions.object = given.object
         and versions.id = given.id
         and versions.source_time = to_timestamp(given.at)
-        and versions.source_progress = given.progress
-left join payment_kit.inbox as inbox
-    on versions.account_id = inbox.account_id and versions.source_event = inbox.event_id;
+        and versions.source_progress = given.progress;
+
+-- name: mirror.bodies
+-- The bodies of some events.
+select
+    event_id,
+    body
+from payment_kit.inbox
+where account_id = %(account_id)s::text and event_id = any(%(event_ids)s::text []);

@@ -88,11 +88,3 @@ on conflict do nothing;
 insert into stripe.payout_itemisations (account_id, payout_id, items)
 values (%(account_id)s::text, %(payout_id)s::text, %(items)s::bigint)
 on conflict do nothing;
-
--- name: sync.customers_after
--- Customers by id, to ask for what hangs on each.
-select id
-from stripe.customers
-where account_id = %(account_id)s::text and deleted_at is null and id > %(after)s::text
-order by id
-limit %(limit)s::integer;

@@ -92,9 +92,9 @@ def test_it_goes_on_when_every_connection_to_the_database_is_cut(environment: di
             " where datname = current_database() and usename = current_user and pid <> pg_backend_pid()"
         )
         own.execute(
-            "insert into payment_kit.inbox (account_id, event_id, type, created, livemode, body, source)"
-            " values (%s, 'evt_1', 'a.b', now(), false, '{}', 'webhook')",
-            [ready["account"]],
+            "insert into payment_kit.inbox (platform, account_id, event_id, type, created, livemode, body, source)"
+            " values (%s, %s, 'evt_1', 'a.b', now(), false, '{}', 'webhook')",
+            [ready["account"], ready["account"]],
         )
         done = "select 1 from payment_kit.inbox where outcome is not null"
         eventually(lambda: own.execute(done).fetchall())

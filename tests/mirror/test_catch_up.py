@@ -58,7 +58,7 @@ async def test_after_losses_and_disorder_the_mirror_equals_stripe(
     done = await catch_up(gateway, pool, account, worker=worker)
     assert different(await mirrored(pool), await business.truth()) == []
     assert (done.backfilled, done.missing > 0) == (False, True)
-    print(f"{len(events)} events, {worker.tally.refetched} objects fetched again")
+    print(f"{len(events)} events, {worker.tally.paid} owed reads paid")
 
 
 async def test_catching_up_again_finds_nothing(

@@ -42,7 +42,7 @@ def test_objects_in_an_expanded_list_become_rows() -> None:
 
 
 def test_known_objects_inside_an_unknown_one_become_rows() -> None:
-    assert _read({"id": "cs_1", "object": "checkout.session", "customer": customer()}) == {"cus_1": customer()}
+    assert _read({"id": "bps_1", "object": "billing_portal.session", "customer": customer()}) == {"cus_1": customer()}
 
 
 def test_a_client_secret_is_never_stored() -> None:

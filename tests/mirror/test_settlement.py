@@ -44,7 +44,7 @@ async def test_itemising_beside_another_writer_of_the_same_rows_is_no_deadlock(
     monkeypatch.setattr(backfill, "STATES_AT_ONCE", states_at_once)
     account = Account(ACCOUNT, livemode=False)
     async with pool.connection() as connection:
-        for one in (PAYOUT, _moved("txn_a"), _moved("txn_b")):
+        for one in (PAYOUT, _moved("txn_a") | {"fee": 1}, _moved("txn_b") | {"fee": 1}):
             page = Page([one], False, NOON, f"req_{one['id']}")
             await write_pages(connection, account, [page])
     other = await psycopg.AsyncConnection.connect(database)

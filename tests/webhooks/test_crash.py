@@ -104,4 +104,4 @@ async def test_every_acknowledged_event_is_applied_exactly_once(
             await until_found(all_acknowledged)
             await until_found(all_applied)
     assert await _rows(pool, "select distinct name from stripe.customers") == [(f"n{CHANGES - 1}",)]
-    assert await _rows(pool, "select count(*) from payment_kit.versions") == [(len(events),)]
+    assert await _rows(pool, "select count(*) from payment_kit.versions") == [(len(events) - CUSTOMERS,)]

@@ -253,7 +253,8 @@ async def _catch_up(stage: Stage, pool: Pool, gateway: StripeGateway, account: A
 
 
 def _show_proof(screen: Screen, proof: Proof, kills: int, *, healed: bool) -> None:
-    rows = [[one.table, f"{one.stripe:,}", f"{one.mirror:,}", f"{one.equal:,}"] for one in proof.comparisons]
+    used = [one for one in proof.comparisons if one.stripe or one.mirror]
+    rows = [[one.table, f"{one.stripe:,}", f"{one.mirror:,}", f"{one.equal:,}"] for one in used]
     total = sum(one.equal for one in proof.comparisons)
     holds = all(one.ok for one in proof.comparisons)
     if holds:

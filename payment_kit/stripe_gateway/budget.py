@@ -10,9 +10,9 @@ catch-up, verify) waits while live traffic waits for the same endpoint or accoun
 for the command that comes next. Within a class it is first come, first served, except that nobody waits for somebody
 else's endpoint.
 
-A 429 halves the bucket it is about, at most once a second; a fiftieth of the full rate comes back every second. As each
-halves what it has and all gain the same, processes that share an account drift to equal shares without talking to each
-other, as TCP connections do (Chiu and Jain, 1989).
+A 429 halves the bucket it is about, at most once a second; a fiftieth of the full rate comes back every second, so that
+no number of refusals leaves less than about that. As each halves what it has and all gain the same, processes that
+share an account drift to equal shares without talking to each other, as TCP connections do (Chiu and Jain, 1989).
 """
 
 import asyncio
@@ -33,7 +33,6 @@ BURST = 0.1
 RESERVE = 0.2
 """Of a bucket: what bulk traffic leaves there."""
 LOWERED = 0.5
-LOWERED_LEAST = 0.02
 LOWERED_INTERVAL_SECONDS = 1.0
 REGAINED_PER_SECOND = 0.02
 WAITERS_MAX = 10_000
@@ -129,16 +128,16 @@ class Budget:
     def _lane(self, account: str) -> "_Lane":
         lane = self._lanes.get(account)
         if lane is None:
+            if len(self._lanes) >= ACCOUNTS_MAX:
+                self._forget_an_idle_one()
             lane = _Lane(_Bucket(self.account_per_second, self._clock()), self.endpoint_per_second)
             self._lanes[account] = lane
-            if len(self._lanes) > ACCOUNTS_MAX:
-                self._forget_an_idle_one()
         self._lanes.move_to_end(account)
         return lane
 
     def _forget_an_idle_one(self) -> None:
         idle = (name for name, lane in self._lanes.items() if not lane.live and not lane.bulk)
-        del self._lanes[next(idle)]
+        self._lanes.pop(next(idle, ""), None)
 
     def _serve(self, lane: "_Lane") -> None:
         """Give tokens to those whose turn it is, and come back when the next one's is."""
@@ -241,4 +240,4 @@ class _Bucket:
         self.tokens = min(self.tokens, 0.0)
         if now - self.lowered_at >= LOWERED_INTERVAL_SECONDS:
             self.lowered_at = now
-            self.rate = max(self.limit * LOWERED_LEAST, self.rate * LOWERED)
+            self.rate *= LOWERED

@@ -181,6 +181,16 @@ async def test_accounts_that_are_remembered_are_bounded(narrow: Traffic, monkeyp
     assert (len(narrow.budget._lanes), OWN in narrow.budget._lanes) == (3, True)
 
 
+async def test_an_account_more_than_is_remembered_still_gets_its_turn(
+    narrow: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "ACCOUNTS_MAX", 1)
+    narrow.ask(times=3)
+    await narrow.time.settle()
+    async with asyncio.timeout(30):
+        await narrow.budget.take("acct_2", CHARGES)
+
+
 @pytest.mark.parametrize(
     ("reason", "left"),
     [
@@ -210,13 +220,18 @@ async def test_what_was_lowered_comes_back_in_a_straight_line(wide: Traffic) -> 
     assert found == [70, 90, 100, 100]
 
 
+async def test_after_a_refusal_nobody_goes_at_once(wide: Traffic) -> None:
+    wide.budget.refused(OWN, CHARGES, "global-rate")
+    wide.ask()
+    await wide.time.settle()
+    assert wide.sent == []
+
+
 async def test_refusals_without_end_leave_a_little(wide: Traffic) -> None:
     for _ in range(100):
         await wide.time.advance(1)
         wide.budget.refused(OWN, CHARGES)
-    wide.ask(times=1)
-    await wide.time.advance(5)
-    assert len(wide.sent) == 1
+    assert wide.budget.per_second(OWN, CHARGES) == pytest.approx((2, 0.5))
 
 
 def test_two_that_share_an_account_find_equal_shares() -> None:

@@ -7,7 +7,7 @@ What the events do not tell becomes a debt (debts.py), which the same worker pay
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -103,6 +103,7 @@ class Worker:
         self._platform = account_id
         self._payer = Payer(pool, gateway, account_id, _error_text)
         self._arrived = arrived or asyncio.Event()
+        self._applied = asyncio.Event()
 
     async def drain(self) -> Tally:
         """Apply everything that is due now and return what was done in this call."""
@@ -114,28 +115,34 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set: at once when something arrives, and every second in any case.
 
-        A database that is away is waited for; nothing is lost or skipped meanwhile.
+        Events are applied while debts are being paid, so neither waits for the other. A database that is away is waited
+        for; nothing is lost or skipped meanwhile.
         """
         listener = asyncio.create_task(self._listen())
         stopping = asyncio.create_task(stop.wait())
+        paying = asyncio.create_task(self._keep_paying(stop, stopping))
         try:
             while not stop.is_set():
                 self._arrived.clear()
                 if not await self._step_if_possible():
-                    await self._idle(stopping)
+                    await _idle(self._arrived, stopping)
+            await paying
         finally:
-            for task in (listener, stopping):
+            for task in (listener, stopping, paying):
                 task.cancel()
-            await asyncio.gather(listener, stopping, return_exceptions=True)
+            await asyncio.gather(listener, stopping, paying, return_exceptions=True)
 
     async def step(self) -> int:
         """Apply one batch of at most `BATCH_MAX` events, or pay debts when none is due; returns how many were taken.
 
         0 means that nothing is due.
         """
+        return await self._apply_next() or await self._pay()
+
+    async def _apply_next(self) -> int:
         for attempt in range(DEADLOCK_TRIES):
             try:
-                return await self._apply_events() or await self._pay()
+                return await self._apply_events()
             except _DEADLOCK:
                 # Events tried alone lock their rows in no common order; whoever loses starts again.
                 if attempt + 1 == DEADLOCK_TRIES:
@@ -154,7 +161,14 @@ class Worker:
                     await self._apply(connection, [event], finished)
             await _finish(connection, finished)
         self.tally.outcomes.update(finished.values())
+        self._applied.set()
         return len(claimed)
+
+    async def _keep_paying(self, stop: asyncio.Event, stopping: asyncio.Task[bool]) -> None:
+        while not stop.is_set():
+            self._applied.clear()
+            if not await self._if_possible(self._pay):
+                await _idle(self._applied, stopping)
 
     async def _pay(self) -> int:
         taken, paid = await self._payer.step()
@@ -211,16 +225,14 @@ class Worker:
         )
 
     async def _step_if_possible(self) -> int:
+        return await self._if_possible(self._apply_next)
+
+    async def _if_possible(self, work: Callable[[], Awaitable[int]]) -> int:
         try:
-            return await self.step()
+            return await work()
         except (psycopg.Error, Problem) as error:
             _log.warning("worker waits", reason=_error_text(error))
             return 0
-
-    async def _idle(self, stopping: asyncio.Task[bool]) -> None:
-        arriving = asyncio.create_task(self._arrived.wait())
-        await asyncio.wait((arriving, stopping), timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        arriving.cancel()
 
     async def _listen(self) -> None:
         """Set `arrived` when another process stored something; without a connection the poll is enough."""
@@ -233,6 +245,13 @@ class Worker:
                             self._arrived.set()
             except (psycopg.Error, Problem):
                 await asyncio.sleep(POLL_SECONDS)
+
+
+async def _idle(woken: asyncio.Event, stopping: asyncio.Task[bool]) -> None:
+    """Until something wakes us, we are stopped, or it is time to look by ourselves."""
+    arriving = asyncio.create_task(woken.wait())
+    await asyncio.wait((arriving, stopping), timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    arriving.cancel()
 
 
 def _event_outcome(outcomes: Sequence[Outcome], owes: bool) -> str:

@@ -13,12 +13,13 @@ import orjson
 
 from payment_kit.database.connection import Pool
 from payment_kit.database.queries import sql
+from payment_kit.errors import NotFound
 from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.concurrently import each
 from payment_kit.mirror.normalise import read_states
 from payment_kit.mirror.order import State
-from payment_kit.mirror.reading import complete, expanding, parameters, read_list
+from payment_kit.mirror.reading import Reading, complete, expanding, parameters, read_list
 from payment_kit.mirror.stripe_object import Listing, StripeObject
 from payment_kit.mirror.writer import Connection, write
 from payment_kit.stripe_gateway.gateway import API_VERSION, Page, StripeGateway
@@ -144,12 +145,20 @@ class _Stream:
                 self._written += await write_pages(connection, self._account, [page])
                 await self._advance(connection, {**position, "after": after}, len(page.data))
 
+    async def _read_of(self, listing: Listing, parent: str) -> Reading | None:
+        """The list of one parent; None when Stripe has that no more, which its own event tells."""
+        try:
+            return await read_list(self._gateway, listing, parent)
+        except NotFound:
+            return None
+
     async def _read_per_parent(self, listing: Listing, position: dict[str, Any], after: str) -> None:
         """Ask once per parent, in the order of their ids, several at a time."""
         while parents := await self._parents(listing, after):
             for first in range(0, len(parents), PARENTS_AT_ONCE):
                 some = parents[first : first + PARENTS_AT_ONCE]
-                read = await each(lambda parent: read_list(self._gateway, listing, parent), some, PARENTS_AT_ONCE)
+                found = await each(lambda parent: self._read_of(listing, parent), some, PARENTS_AT_ONCE)
+                read = [one for one in found if one]
                 states = [state for one in read for state in one.states()]
                 async with self._pool.connection() as connection, connection.transaction():
                     self._written += await write_reads(connection, self._account, states)
@@ -199,5 +208,6 @@ async def write_reads(connection: Connection, account: Account, states: Sequence
     changed = 0
     for first in range(0, len(states), STATES_AT_ONCE):
         some = states[first : first + STATES_AT_ONCE]
-        changed += (await write(connection, account.id, account.livemode, some)).count("applied")
+        written = await write(connection, account.id, account.livemode, some, platform=account.key_account)
+        changed += written.count("applied")
     return changed

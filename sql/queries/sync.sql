@@ -1,10 +1,3 @@
--- name: sync.remember_account
--- Remember an account; answers the mode its data is stored in, which never changes.
-insert into payment_kit.accounts as known (account_id, livemode, display_name)
-values (%(account_id)s::text, %(livemode)s::boolean, %(display_name)s::text)
-on conflict (account_id) do update set display_name = excluded.display_name
-returning livemode;
-
 -- name: sync.position
 -- Where a stream stands: complete through (Unix seconds), the saved position, objects so far, finished or not.
 select

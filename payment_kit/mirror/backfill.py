@@ -112,7 +112,7 @@ class _Stream:
         for number, listing in list(enumerate(_listings(self._entry)))[position.get("listing", 0) :]:
             after = position.get("after", "") if number == position.get("listing") else ""
             if started is None:
-                started = (await self._gateway.page("/v1/events", {"limit": 1})).server_time
+                started = await self._now()
             given = {"started": started, "listing": number}
             if listing.per:
                 await self._read_per_parent(listing, given, after)
@@ -125,21 +125,23 @@ class _Stream:
     async def _resume(self) -> dict[str, Any]:
         async with self._pool.connection() as connection:
             row = await (await connection.execute(_POSITION, self._key)).fetchone()
-        if row is not None and not row[3] and "started" in row[1]:
-            now = (await self._gateway.page("/v1/events", {"limit": 1})).server_time
-            if now - row[1]["started"] <= RESUME_SECONDS_MAX:
-                self._objects = row[2]
-                return dict(row[1])
+        unfinished = row is not None and not row[3] and "started" in row[1]
+        if row and unfinished and await self._now() - row[1]["started"] <= RESUME_SECONDS_MAX:
+            self._objects = row[2]
+            return dict(row[1])
         async with self._pool.connection() as connection:
             await connection.execute(_START, self._key | {"position": "{}"})
         return {}
+
+    async def _now(self) -> int:
+        return (await self._gateway.page("/v1/events", {"limit": 1}, account=self._account.header)).server_time
 
     async def _read_pages(self, listing: Listing, position: dict[str, Any], after: str) -> None:
         params = {**parameters(listing), **expanding(self._entry, "data.")} | (
             {"starting_after": after} if after else {}
         )
-        async for page in self._gateway.list(listing.path, params):
-            await complete(self._gateway, self._entry, page.data)
+        async for page in self._gateway.list(listing.path, params, account=self._account.header):
+            await complete(self._gateway, self._entry, page.data, account=self._account.header)
             after = page.data[-1]["id"] if page.data else after
             async with self._pool.connection() as connection, connection.transaction():
                 self._written += await write_pages(connection, self._account, [page])
@@ -166,6 +168,9 @@ class _Stream:
                     await self._advance(
                         connection, {**position, "after": after}, sum(len(one.payloads) for one in read)
                     )
+
+    async def _of_parent(self, listing: Listing, parent: str) -> Reading:
+        return await read_list(self._gateway, listing, parent, account=self._account.header)
 
     async def _parents(self, listing: Listing, after: str) -> list[str]:
         given = {"account_id": self._account.id, "after": after, "limit": PARENTS_MAX}

@@ -81,13 +81,15 @@ def envelope(body: bytes) -> Envelope:
 
 
 class Inbox:
-    """The inbox of one installation; events without an account of their own belong to `account_id`.
+    """The inbox of one key; events without an account of their own belong to `account_id`.
 
-    `arrived` is set whenever something was stored, for a worker in this process; others hear a NOTIFY on `CHANNEL`.
+    `platform` is the account of the key, whose worker applies them; by default `account_id` itself. `arrived` is set
+    whenever something was stored, for a worker in this process; others hear a NOTIFY on `CHANNEL`.
     """
 
-    def __init__(self, pool: Pool, account_id: str) -> None:
+    def __init__(self, pool: Pool, account_id: str, platform: str | None = None) -> None:
         self.account_id = account_id
+        self.platform = platform or account_id
         self.arrived = asyncio.Event()
         self._pool = pool
         self._waiting: list[tuple[Envelope, Source, asyncio.Future[bool]]] = []
@@ -109,7 +111,7 @@ class Inbox:
 
     async def store_missing(self, envelopes: Sequence[Envelope], source: Source) -> int:
         """Store those that never reached us, without counting the others as delivered; returns how many were new."""
-        rows = _rows(self.account_id, [(envelope, source, 0) for envelope in envelopes])
+        rows = self._rows([(envelope, source, 0) for envelope in envelopes])
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_STORE_MISSING, rows)
             return cursor.rowcount
@@ -139,7 +141,7 @@ class Inbox:
             _, _, times = counted.get((envelope.account, envelope.id), (envelope, source, 0))
             counted[envelope.account, envelope.id] = (envelope, source, times + 1)
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(_STORE, _rows(self.account_id, list(counted.values())))
+            cursor = await connection.execute(_STORE, self._rows(list(counted.values())))
             new = {event_id for event_id, was_new in await cursor.fetchall() if was_new}
             # Its own statement: NOTIFY takes a lock that would make every commit to disk wait for the one before.
             if time.monotonic() - self._notified_at >= NOTIFY_INTERVAL_SECONDS:
@@ -147,23 +149,23 @@ class Inbox:
                 await connection.execute(_NOTIFY, {"channel": CHANNEL})
         return new
 
-
-def _rows(account_id: str, deliveries: Sequence[tuple[Envelope, Source, int]]) -> Mapping[str, Any]:
-    ordered = sorted(deliveries, key=lambda delivery: (delivery[0].account or account_id, delivery[0].id))
-    envelopes = [envelope for envelope, _, _ in ordered]
-    return {
-        "platform": account_id,
-        "account_ids": [envelope.account or account_id for envelope in envelopes],
-        "event_ids": [envelope.id for envelope in envelopes],
-        "types": [envelope.type for envelope in envelopes],
-        "object_ids": [envelope.object_id for envelope in envelopes],
-        "created": [envelope.created for envelope in envelopes],
-        "livemode": [envelope.livemode for envelope in envelopes],
-        "api_versions": [envelope.api_version for envelope in envelopes],
-        "bodies": [envelope.body for envelope in envelopes],
-        "sources": [source for _, source, _ in ordered],
-        "deliveries": [times for _, _, times in ordered],
-    }
+    def _rows(self, deliveries: Sequence[tuple[Envelope, Source, int]]) -> Mapping[str, Any]:
+        rows = [(one.account or self.account_id, one, source, times) for one, source, times in deliveries]
+        rows.sort(key=lambda row: (row[0], row[1].id))
+        envelopes = [envelope for _, envelope, _, _ in rows]
+        return {
+            "platform": self.platform,
+            "account_ids": [account_id for account_id, _, _, _ in rows],
+            "event_ids": [envelope.id for envelope in envelopes],
+            "types": [envelope.type for envelope in envelopes],
+            "object_ids": [envelope.object_id for envelope in envelopes],
+            "created": [envelope.created for envelope in envelopes],
+            "livemode": [envelope.livemode for envelope in envelopes],
+            "api_versions": [envelope.api_version for envelope in envelopes],
+            "bodies": [envelope.body for envelope in envelopes],
+            "sources": [source for _, _, source, _ in rows],
+            "deliveries": [times for _, _, _, times in rows],
+        }
 
 
 def _storage_away(error: Exception) -> Unavailable:

@@ -5,6 +5,7 @@ oldest one still pending. A payout's list is final once Stripe says its reconcil
 (docs.stripe.com/payouts/reconciliation); before that it is not asked for.
 """
 
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from payment_kit.database.connection import Pool
@@ -13,7 +14,7 @@ from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.backfill import write_pages
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.concurrently import each
-from payment_kit.stripe_gateway.gateway import Page, StripeGateway
+from payment_kit.stripe_gateway.gateway import StripeGateway
 
 STREAM = "balance_transactions"
 OVERLAP_SECONDS = 24 * 3600
@@ -53,11 +54,13 @@ async def pull_balance_transactions(gateway: StripeGateway, pool: Pool, account:
     read = changed = 0
     started: int | None = None
     params = {} if since is None else {"created": {"gte": since}}
-    async for page in gateway.list(CATALOGUE["balance_transaction"].path, params):
-        started = page.server_time if started is None else started
-        async with pool.connection() as connection:
-            changed += await write_pages(connection, account, [page])
-        read += len(page.data)
+    path = CATALOGUE["balance_transaction"].path
+    async with aclosing(gateway.list(path, params, account=account.header, bulk=True, ahead=1)) as pages:
+        async for page in pages:
+            started = page.server_time if started is None else started
+            async with pool.connection() as connection:
+                changed += await write_pages(connection, account, [page])
+            read += len(page.data)
     async with pool.connection() as connection:
         await connection.execute(_COMPLETE, key | {"complete_through": started, "objects": changed})
     return read, changed
@@ -75,21 +78,22 @@ async def itemise_payouts(gateway: StripeGateway, pool: Pool, account: Account) 
 
 
 async def _itemise(gateway: StripeGateway, pool: Pool, account: Account, payout_id: str) -> bool:
-    pages = [page async for page in gateway.list(CATALOGUE["balance_transaction"].path, {"payout": payout_id})]
+    """Write the payout's transactions page by page, and only then, in one transaction, that they are its items."""
+    ids: list[str] = []
+    path, params = CATALOGUE["balance_transaction"].path, {"payout": payout_id}
+    async with aclosing(gateway.list(path, params, account=account.header, bulk=True, ahead=1)) as pages:
+        async for page in pages:
+            ids += [transaction["id"] for transaction in page.data]
+            async with pool.connection() as connection:
+                await write_pages(connection, account, [page])
     # The payout's own transaction is always there; an empty list is one Stripe has not made yet.
-    if not any(page.data for page in pages):
+    if not ids:
         return False
-    await _store_items(pool, account, payout_id, pages)
-    return True
-
-
-async def _store_items(pool: Pool, account: Account, payout_id: str, pages: list[Page]) -> None:
-    ids = [transaction["id"] for page in pages for transaction in page.data]
     key = {"account_id": account.id, "payout_id": payout_id}
     async with pool.connection() as connection, connection.transaction():
-        await write_pages(connection, account, pages)
         await connection.execute(_LINK_PAYOUT, key | {"balance_transaction_ids": ids})
         await connection.execute(_ITEMISED, key | {"items": len(ids)})
+    return True
 
 
 async def _pull_from(pool: Pool, account_id: str) -> int | None:

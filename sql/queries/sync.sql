@@ -33,6 +33,7 @@ on conflict (account_id, stream) do update
 set
     complete_through = greatest(state.complete_through, excluded.complete_through),
     objects = state.objects + excluded.objects,
+    position = state.position - 'refused',
     finished_at = excluded.finished_at;
 
 -- name: sync.streams
@@ -81,3 +82,23 @@ on conflict do nothing;
 insert into stripe.payout_itemisations (account_id, payout_id, items)
 values (%(account_id)s::text, %(payout_id)s::text, %(items)s::bigint)
 on conflict do nothing;
+
+-- name: sync.refused
+-- Stripe does not let this key read the stream; what it was complete through stays true.
+insert into payment_kit.sync_state as state (account_id, stream, position, started_at)
+values (%(account_id)s::text, %(stream)s::text, %(refused)s::jsonb, now())
+on conflict (account_id, stream) do update
+set position = state.position || excluded.position;
+
+-- name: sync.gap
+-- Events are gone from Stripe's list: nothing more is claimed until every object was listed.
+insert into payment_kit.sync_state as state (account_id, stream, position, started_at)
+values (%(account_id)s::text, %(stream)s::text, %(position)s::jsonb, now())
+on conflict (account_id, stream) do update
+set position = state.position || excluded.position, started_at = excluded.started_at, finished_at = null;
+
+-- name: sync.listed_since
+-- The streams whose last complete listing began at this moment of Stripe's time or later.
+select stream
+from payment_kit.sync_state
+where account_id = %(account_id)s::text and complete_through >= to_timestamp(%(since)s::bigint);

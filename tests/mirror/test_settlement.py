@@ -32,7 +32,7 @@ def _moved(name: str) -> dict[str, Any]:
 class _TwoPages:
     """Lists a payout of two pages, newest first, so not in the order of their ids."""
 
-    async def list(self, _path: str, _params: dict[str, Any]) -> Any:
+    async def list(self, _path: str, _params: dict[str, Any], **_options: Any) -> Any:
         yield Page([_moved("txn_b")], True, NOON + 10, "req_1")
         yield Page([_moved("txn_a")], False, NOON + 10, "req_2")
 

@@ -101,6 +101,14 @@ create table payment_kit.owed (
     constraint owed_pkey PRIMARY KEY (account_id, object, id, part)
 );
 
+create table payment_kit.reads (
+    account_id text not null,
+    event text not null,
+    source_time timestamp with time zone not null,
+    api_version text,
+    constraint reads_pkey PRIMARY KEY (account_id, event, source_time)
+);
+
 create table payment_kit.requests (
     account_id text not null,
     request_id text not null,
@@ -1618,6 +1626,8 @@ comment on table payment_kit.owed is 'Reads of Stripe that are owed: objects who
 comment on column payment_kit.owed.reason is 'tie (states of one second in no known order), parts (more than the payload holds), version (sent in an older shape), thin (a notification without the object), reference (known by its id only).';
 comment on column payment_kit.owed.since is 'Stripe''s time of the oldest reason; the mirror is complete only before it.';
 comment on column payment_kit.owed.token is 'Grows with each new reason, so a read begun before one does not settle it.';
+comment on table payment_kit.reads is 'The reads of Stripe that wrote rows, one row per request and time: what the order key of a row that came by no event is checked against.';
+comment on column payment_kit.reads.event is 'read:<request id>, as in source_event.';
 comment on function payment_kit.replaced() is 'Keeps what a row held in the versions, and tells of the change in the outbox.';
 comment on table payment_kit.requests is 'The outcome of every write by its request_id, so that a repeated call answers the same and happens once.';
 comment on table payment_kit.schema_migrations is 'Which migrations this database has, and the hash of each file.';

@@ -32,6 +32,7 @@ DIGEST_BYTES = 12
 _APPEND_VERSIONS = sql("mirror.append_versions")
 _KNOWN_OF_SECOND = sql("mirror.known_of_second")
 _BODIES = sql("mirror.bodies")
+_REMEMBER_READS = sql("mirror.remember_reads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,14 @@ async def write(
     states: Sequence[State],
     *,
     platform: str | None = None,
+    repair: bool = False,
 ) -> Written:
     """Bring the mirror's rows of one account up to `states`, in one transaction (a savepoint inside an open one).
 
     Every event's state is kept, in its row or in the versions, a read's only when it changed the row. What has to be
     read from Stripe because of them is stored as owed, under `platform` (the account of the key; default: the account
-    itself). An undecided read is left alone: whatever it knew more has an event of its own.
+    itself). An undecided read is left alone: whatever it knew more has an event of its own. With `repair` a state is
+    written over the row whose event its `after` names, a tombstone or a newer one too: that row is known to be wrong.
     Raises psycopg.DataError for a payload PostgreSQL cannot read; nothing of the batch is written then.
     """
     groups = _by_key(states)
@@ -79,9 +82,10 @@ async def write(
         decisions |= {key: _applied(groups[key], chosen[key]) for key in applied}
         rest = {key: groups[key] for key in chosen if key not in applied}
         if rest:
-            decisions |= await _decide(connection, account_id, livemode, rest, chosen)
+            decisions |= await _decide(connection, account_id, livemode, rest, chosen, repair)
         new = [one.winner for key, one in decisions.items() if one.outcome == "applied" or key in applied]
         await _project(connection, account_id, new)
+        await _remember_reads(connection, account_id, new)
         await _append_versions(connection, account_id, _elsewhere(states, decisions))
         owed = [debt for state in new for debt in debts_of(state)]
         owed += [tie(one.winner) for key, one in decisions.items() if _owes_tie(one, groups[key])]
@@ -115,13 +119,16 @@ async def _decide(
     livemode: bool,
     groups: Mapping[Key, Sequence[State]],
     chosen: Mapping[Key, State],
+    repair: bool,
 ) -> dict[Key, _Decision]:
     """Decide the objects whose row is not plainly older, under the lock of that row, and write the winners."""
     current = await _lock(connection, account_id, [chosen[key] for key in groups])
     ties = [state for state in current.values() if state.order == chosen[state.key].order]
     known = await _known(connection, account_id, ties) if ties else {}
     decisions = {
-        key: _against(current.get(key), tied([*group, *known.get(key, ())]), chosen[key])
+        key: _over(current[key], chosen[key])
+        if repair and key in current
+        else _against(current.get(key), tied([*group, *known.get(key, ())]), chosen[key])
         for key, group in groups.items()
     }
     winners = [decision.winner for decision in decisions.values() if decision.outcome == "applied"]
@@ -145,6 +152,13 @@ def _against(current: State | None, group: Sequence[State], chosen: State) -> _D
         # The statement refused it although it is newer: a read that found the row as it is.
         return _Decision("unchanged", current)
     return _break_tie(current, group, chosen)
+
+
+def _over(current: State, chosen: State) -> _Decision:
+    """A repair: the row is wrong, whatever its order says, unless somebody else has written it since it was seen."""
+    if chosen.after != current.event:
+        return _Decision("stale", current)
+    return _Decision("applied", replace(chosen, raw=current.raw) if chosen.is_stub else chosen)
 
 
 def _break_tie(current: State, group: Sequence[State], chosen: State) -> _Decision:
@@ -248,6 +262,19 @@ async def _known(connection: Connection, account_id: str, current: Sequence[Stat
 async def _append_versions(connection: Connection, account_id: str, states: Sequence[State]) -> None:
     if states:
         await connection.execute(_APPEND_VERSIONS, {"account_id": account_id, "rows": _rows(states)})
+
+
+async def _remember_reads(connection: Connection, account_id: str, states: Iterable[State]) -> None:
+    """A row that came by no event has its order key from a read: `verify` wants to know of which and when."""
+    reads = {(state.event, state.time): state.api_version for state in states if state.is_read}
+    if reads:
+        given = {
+            "account_id": account_id,
+            "events": [event for event, _ in reads],
+            "times": [time for _, time in reads],
+            "api_versions": list(reads.values()),
+        }
+        await connection.execute(_REMEMBER_READS, given)
 
 
 def _previous(body: bytes | None, object_id: str) -> Any:

@@ -55,3 +55,17 @@ select
     body
 from payment_kit.inbox
 where account_id = %(account_id)s::text and event_id = any(%(event_ids)s::text []);
+
+-- name: mirror.remember_reads
+-- Which reads wrote rows, and the times they were written with.
+insert into payment_kit.reads (account_id, event, source_time, api_version)
+select
+    %(account_id)s::text,
+    given.event,
+    to_timestamp(given.at),
+    given.api_version
+from
+    unnest(%(events)s::text [], %(times)s::bigint [], %(api_versions)s::text [])
+        as given (event, at, api_version)
+order by given.event, given.at
+on conflict do nothing;

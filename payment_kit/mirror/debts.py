@@ -48,18 +48,28 @@ LISTINGS: dict[tuple[str, str], Listing] = {
 def debts_of(state: State) -> list[Debt]:
     """What is owed after `state` went into its row."""
     entry = CATALOGUE[state.object]
-    found: list[Debt] = []
     if state.deleted:
-        return found
-    previous = state.previous or {}
-    if state.partial or (not state.is_read and entry.owed(state.raw, previous)):
+        return []
+    found: list[Debt] = []
+    if state.partial or (not state.is_read and entry.owed(state.raw, state.previous or {})):
         found.append(Debt(*state.key, "", "parts", state.time))
     elif not state.is_read and not is_current(state.api_version):
         found.append(Debt(*state.key, "", "version", state.time))
+    return found + around(state)
+
+
+def around(state: State) -> list[Debt]:
+    """What is owed because of `state` even when a newer one is in the row: what it tells of other objects.
+
+    That a customer's balance moved is told by one event; the next one does not repeat it.
+    """
+    found: list[Debt] = []
+    if state.deleted:
+        return found
     for (per, child), listing in LISTINGS.items():
-        if per == state.object and not state.is_read and listing.owed and listing.owed(state.raw, previous):
+        if per == state.object and not state.is_read and listing.owed and listing.owed(state.raw, state.previous or {}):
             found.append(Debt(*state.key, child, "parts", state.time))
-    for kind, fields in dict(entry.refers).items():
+    for kind, fields in dict(CATALOGUE[state.object].refers).items():
         ids = {state.raw.get(field) for field in fields}
         found += [Debt(kind, one, "", "reference", state.time) for one in sorted(filter(None, ids))]
     return found

@@ -20,7 +20,7 @@ import psycopg
 
 from payment_kit.database.queries import sql
 from payment_kit.mirror.catalogue import CATALOGUE, CHILDREN
-from payment_kit.mirror.debts import Debt, debts_of, owe, tie
+from payment_kit.mirror.debts import Debt, around, debts_of, owe, tie
 from payment_kit.mirror.normalise import previous_attributes
 from payment_kit.mirror.order import Key, State, compare, equal, latest, tied
 from payment_kit.mirror.stripe_object import Nested, Payload, StripeObject
@@ -86,8 +86,10 @@ async def write(
         new = [one.winner for key, one in decisions.items() if one.outcome == "applied" or key in applied]
         await _project(connection, account_id, new)
         await _remember_reads(connection, account_id, new)
-        await _append_versions(connection, account_id, _elsewhere(states, decisions))
+        elsewhere = _elsewhere(states, decisions)
+        await _append_versions(connection, account_id, elsewhere)
         owed = [debt for state in new for debt in debts_of(state)]
+        owed += [debt for state in elsewhere for debt in around(state)]
         owed += [tie(one.winner) for key, one in decisions.items() if _owes_tie(one, groups[key])]
         await owe(connection, platform or account_id, account_id, livemode, owed)
     return Written(_outcomes(states, decisions), tuple(dict.fromkeys(owed)))

@@ -53,12 +53,15 @@ comment on table payment_kit.changes is
 'The outbox: one row for each row of schema stripe that was inserted, updated or deleted, written in the same transaction.';
 comment on column payment_kit.changes.event is 'What caused it: the id of the event, or read:<request id>.';
 comment on column payment_kit.changes.before_event is 'What had caused the state before; its payload is in payment_kit.versions.';
+comment on column payment_kit.changes.operation is
+'insert, update or delete. What follows these ends with the rows that are not deleted; a delete may be told of what was never there, or twice.';
 create index changes_of_object on payment_kit.changes (account_id, object, id, position);
 
 create function payment_kit.inserted() returns trigger language plpgsql as $$
 begin
     insert into payment_kit.changes (account_id, object, id, operation, event)
-    select account_id, tg_argv[0], id, 'insert', source_event from fresh order by id;
+    select account_id, tg_argv[0], id, case when deleted_at is null then 'insert' else 'delete' end, source_event
+    from fresh order by id;
     return null;
 end
 $$;
@@ -78,8 +81,8 @@ begin
     values (
         old.account_id, tg_argv[0], old.id,
         case
-            when tg_op = 'DELETE' or (new.deleted_at is not null and old.deleted_at is null) then 'delete'
-            when old.deleted_at is not null and new.deleted_at is null then 'insert'
+            when tg_op = 'DELETE' or new.deleted_at is not null then 'delete'
+            when old.deleted_at is not null then 'insert'
             else 'update'
         end,
         case when tg_op = 'DELETE' then old.source_event else new.source_event end, old.source_event

@@ -15,6 +15,8 @@ from payment_kit.database.connection import Pool
 
 CONNECTIONS_MAX = 8
 WAIT_SECONDS = 0.002
+PREPARED_MAX = 2000
+"""More statements than there are: thousands of histories use the same ones."""
 _BLOCKED = "select count(*) from pg_locks where pid = any(%s) and not granted"
 
 
@@ -93,7 +95,7 @@ async def watched_pool(dsn: str) -> AsyncIterator[Pool]:
         dsn,
         connection_class=Watched,
         kwargs=database._parameters(dsn, "convergence"),
-        min_size=4,
+        min_size=1,
         max_size=CONNECTIONS_MAX,
         configure=_configure,
         open=False,
@@ -105,6 +107,7 @@ async def watched_pool(dsn: str) -> AsyncIterator[Pool]:
 
 async def _configure(connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
     await database._configure_async(connection)
+    connection.prepared_max = PREPARED_MAX
     # Deadlocks are looked for at once: they are part of what is tested.
     await connection.execute("set deadlock_timeout = '20ms'")
 

@@ -40,7 +40,7 @@ KINDS = frozenset(
         "command",
         # what the mirror did about it
         "loss healed by catch-up",
-        "tie read again",
+        "owed read paid",
         "older state refused",
         "round of settling",
         "change told to nobody",

@@ -1,96 +1,71 @@
 """Whether the mirror holds what Stripe holds, and all it was ever told."""
 
-from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from payment_kit.mirror.catalogue import CATALOGUE
-from tests.convergence.account import Key, shown
+from payment_kit.mirror.catalogue import CARRIED_BY, CATALOGUE
+from tests.convergence import past, promised, truth
+from tests.convergence.account import Key
+from tests.convergence.past import Stored
 
 if TYPE_CHECKING:
     from tests.convergence.play import Play
 
 Json = dict[str, Any]
 SHOWN_MAX = 20
-PULLED = frozenset({"balance_transaction"})
-"""Without an event of its own, and yet always read: no excuse for a difference."""
-
-
-class Stored(NamedTuple):
-    """One state in the mirror: a row, or a version that was one."""
-
-    raw: Json
-    deleted: bool
-    event: str
-    time: int
+ALWAYS_READ = frozenset(
+    name
+    for name, entry in CATALOGUE.items()
+    if (entry.silent and not entry.polled) or (entry.polled and promised.POLLED)
+)
+"""Kinds that are read whether or not an event tells of them: no excuse for a difference."""
 
 
 async def differences(play: "Play") -> list[str]:
     """What is wrong, in words; empty for a mirror that can be believed."""
     rows = await _rows(play)
-    return [*_unequal(play, rows), *await _inbox(play), *await _history(play, rows)]
+    return [*await _unequal(play, rows), *await _inbox(play), *await past.differences(play, rows)]
 
 
 # ---- equal rows -----------------------------------------------------------------------------------------------------
 
 
-def _unequal(play: "Play", rows: Mapping[Key, Stored]) -> list[str]:
-    last = _last_told(play)
-    found = []
-    truth = {key: _truth(life.moments[-1].row) for key, life in play.account.truth.lives.items() if key[1] in CATALOGUE}
-    for key in sorted(truth.keys() | rows.keys()):
-        theirs, ours = truth.get(key), rows.get(key)
-        mine = None if ours is None or ours.deleted else canonical(ours.raw, key[1])
-        if same(mine, theirs):
+async def _unequal(play: "Play", rows: Mapping[Key, Stored]) -> list[str]:
+    last, found = truth.last_told(play.account), []
+    theirs = await truth.everything(play.account)
+    for key in sorted(theirs.keys() | rows.keys()):
+        if key[1] == truth.SUMMARY:
             continue
-        pulled = key[1] in PULLED and key[0] == play.account.id
-        if not pulled and theirs != last.get(key):
+        wanted, row = theirs.get(_listed(play, key)), rows.get(key)
+        mine = None if row is None or row.deleted else truth.canonical(row.raw)
+        if truth.same(mine, wanted):
+            continue
+        if _listed(play, key) in theirs and not _told(play, key, wanted, last):
             play.met["change told to nobody"] += 1
             continue
-        found.append(f"{' '.join(key)}: {_what(mine, theirs)}")
+        found.append(f"{' '.join(key)}: {_what(mine, wanted)}")
     return found
 
 
-def _truth(row: Json) -> Json | None:
-    return None if "deleted" in row else canonical(shown(row), row["object"])
+def _listed(play: "Play", key: Key) -> Key:
+    """A connected account is in its platform's list, and its events are its own: it may be stored under both."""
+    return (play.account.id, key[1], key[2]) if key[1] == "account" else key
 
 
-def _last_told(play: "Play") -> dict[Key, Json | None]:
-    """What the last event about an object said of it; None that it is gone."""
-    last: dict[Key, Json | None] = {}
-    for event in play.account.truth.told:
-        row = event["data"]["object"]
-        if "id" in row:
-            gone = event["type"] == f"{row['object']}.deleted"
-            key = (event.get("account", play.account.id), row["object"], row["id"])
-            last[key] = None if gone else canonical(row, row["object"])
-    return last
+def _told(play: "Play", key: Key, wanted: Json | None, last: Mapping[Key, Json | None]) -> bool:
+    """Had the mirror any way to know? Of what a deleted customer had, Stripe shows nothing any more."""
+    if key[1] == "balance_transaction":
+        return promised.CONNECTED_CATCH_UP or key[0] == play.account.id
+    gone = (
+        key[1] == "customer_balance_transaction" and wanted and _is_gone(play, (key[0], "customer", wanted["customer"]))
+    )
+    if (key[1] in ALWAYS_READ or key[1] in CARRIED_BY) and not gone:
+        return True
+    return key in last and truth.same(truth.without_lists(last[key]), truth.without_lists(wanted))
 
 
-def canonical(raw: Json, kind: str) -> Json:
-    """An object with the objects in it as ids, and without the secrets nobody keeps."""
-    drop = CATALOGUE[kind].drop if kind in CATALOGUE else ()
-    kept = {"last_payment_error", "last_setup_error", "metadata"}
-    return {name: value if name in kept else _inner(value) for name, value in raw.items() if name not in drop}
-
-
-def _inner(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_inner(part) for part in value]
-    if not isinstance(value, dict):
-        return value
-    if value.get("object") in CATALOGUE and isinstance(value.get("id"), str):
-        return value["id"]
-    return canonical(value, "")
-
-
-def same(one: Any, other: Any) -> bool:
-    """Equality in which a missing field is null: older shapes leave out what newer ones have empty."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return all(same(one.get(name), other.get(name)) for name in one.keys() | other.keys())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
+def _is_gone(play: "Play", key: Key) -> bool:
+    return "deleted" in play.account.truth.lives[key].moments[-1].row
 
 
 def _what(ours: Json | None, theirs: Json | None) -> str:
@@ -98,7 +73,7 @@ def _what(ours: Json | None, theirs: Json | None) -> str:
         return "missing"
     if theirs is None:
         return "not at Stripe"
-    fields = sorted(name for name in ours | theirs if ours.get(name) != theirs.get(name))
+    fields = sorted(name for name in ours | theirs if not truth.same(ours.get(name), theirs.get(name)))
     return ", ".join(
         f"{name} {str(ours.get(name))[:60]!r}, at Stripe {str(theirs.get(name))[:60]!r}" for name in fields
     )
@@ -108,14 +83,15 @@ async def _rows(play: "Play") -> dict[Key, Stored]:
     async with play.pool.connection() as connection:
         cursor = await connection.execute(_ROWS, {"accounts": play.subject.ids})
         return {
-            (a, kind, id_): Stored(raw, gone, event, at)
-            for a, kind, id_, raw, gone, event, at in await cursor.fetchall()
+            (who, kind, id_): Stored(raw, gone, event, at, tuple(progress), version)
+            for who, kind, id_, raw, gone, event, at, progress, version in await cursor.fetchall()
         }
 
 
 _ROWS = " union all ".join(
     f"select account_id, '{entry.name}', id, raw, deleted_at is not null, source_event,"
-    f" extract(epoch from source_time)::bigint from stripe.{entry.table} where account_id = any(%(accounts)s)"
+    f" extract(epoch from source_time)::bigint, source_progress, api_version"
+    f" from stripe.{entry.table} where account_id = any(%(accounts)s)"
     for entry in CATALOGUE.values()
 ).encode()
 
@@ -128,28 +104,6 @@ async def _inbox(play: "Play") -> list[str]:
         query = "select event_id from payment_kit.inbox where account_id = any(%s)"
         stored = {row[0] for row in await (await connection.execute(query, [play.subject.ids])).fetchall()}
     found = [f"acknowledged and lost: {one}" for one in sorted(play.acknowledged - stored)]
-    told = {event["id"] for event in play.account.truth.told if "account" not in event}
+    told = {event["id"] for event in play.account.truth.told if promised.CONNECTED_CATCH_UP or "account" not in event}
     found += [f"never caught up: {one}" for one in sorted(told - stored)]
     return found + [f"given up: {one}: {why}" for one, why in await play.subject.dead()]
-
-
-# ---- history --------------------------------------------------------------------------------------------------------
-
-
-async def _history(play: "Play", rows: Mapping[Key, Stored]) -> list[str]:
-    async with play.pool.connection() as connection:
-        cursor = await connection.execute(_VERSIONS, {"accounts": play.subject.ids})
-        states = [((a, kind, id_), event) for a, kind, id_, event in await cursor.fetchall()]
-    there = Counter({(key, event) for key, event in states} | {(key, row.event) for key, row in rows.items()})
-    found = []
-    for event in play.account.truth.told:
-        row = event["data"]["object"]
-        key = (event.get("account", play.account.id), row["object"], row.get("id", ""))
-        if row["object"] in CATALOGUE and (key, event["id"]) not in there and (key[0] == play.account.id):
-            found.append(f"state of {event['id']} ({event['type']}) is in no row and no version")
-    return found
-
-
-_VERSIONS = """
-select account_id, object, id, source_event from payment_kit.versions where account_id = any(%(accounts)s)
-"""

@@ -1,22 +1,18 @@
 """A gateway to an account in this process: no socket, Stripe's clock, and moments in which something else happens."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, Literal
 
 import stripe
 from pydantic import SecretStr
 
 from payment_kit.stripe_gateway import StripeGateway, failures
-from payment_kit.stripe_gateway.gateway import Reply
+from payment_kit.stripe_gateway.gateway import Method, Page, Reply
 from tests.convergence.account import Account
 from tests.convergence.actors import point
 
 When = Literal["asked", "answered"]
 Meanwhile = Callable[[When, str], Awaitable[None]]
-
-
-async def _no_wait(_seconds: float) -> None:
-    """Waits for a rate limit cost no real time."""
 
 
 class NearGateway(StripeGateway):
@@ -28,16 +24,25 @@ class NearGateway(StripeGateway):
     """
 
     def __init__(self, account: Account) -> None:
-        super().__init__(SecretStr(account.sandbox.api_key), base="http://near.invalid", retries=0, sleep=_no_wait)
+        super().__init__(SecretStr(account.sandbox.api_key), base="http://127.0.0.1:9", retries=0)
         self.account = account
         self.meanwhile: Meanwhile | None = None
         self.refuse: Callable[[str, str], int | None] = lambda _method, _path: None
         self.read_at: dict[str, int] = {}
         self.requests = 0
 
-    async def _once(
-        self, method: str, path: str, params: Mapping[str, Any] | None, key: str | None, account: str | None
+    async def request(
+        self,
+        method: Method,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+        account: str | None = None,
+        bulk: bool = False,
+        patience_seconds: float | None = None,
     ) -> Reply:
+        """Ask once; what is refused is not asked again."""
         await point()
         began = self.account.now
         self.requests += 1
@@ -47,13 +52,28 @@ class NearGateway(StripeGateway):
         body: Any = {"error": {"message": "refused on purpose"}}
         headers: Mapping[str, str] = {}
         if status is None:
-            status, body, headers = await self.account.ask(method.upper(), path, params, key=key, account=account)
+            asked = {"key": idempotency_key, "account": account}
+            status, body, headers = await self.account.ask(method.upper(), path, params, **asked)
         if status >= 400:
-            error = stripe.APIError("refused", http_status=status, json_body=body)
-            raise failures.problem(error, write=method != "get")
+            raise failures.problem(
+                stripe.APIError("refused", http_status=status, json_body=body), write=method != "get"
+            )
         self.read_at[headers["request-id"]] = self.account.truth.unit
         if self.meanwhile:
             await self.meanwhile("answered", path)
         replayed = headers.get("idempotent-replayed") == "true"
         # Stripe's Date is the second of the answer; minus what the request took, that is before the second it began in.
         return Reply(body, 0 if replayed else began - 1, headers["request-id"], replayed)
+
+    def list(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        account: str | None = None,
+        bulk: bool = False,
+        patience_seconds: float | None = None,
+        ahead: int = 0,
+    ) -> AsyncGenerator[Page, None]:
+        """One page after the other: what is read ahead would come at another moment each time."""
+        return super().list(path, params, account=account)

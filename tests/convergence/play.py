@@ -20,6 +20,8 @@ from tests.convergence.subject import OBJECTS, Subject
 ROUNDS_MAX = 12
 """Liveness: after the last catch-up so many rounds of work leave nothing waiting."""
 POINTS_MAX = 30
+AT_ONCE = 6
+"""Deliveries on their way side by side."""
 QUICK = ("edit_customer", "edit_charge", "change_subscription", "refund", "draft_lines", "product", "second", "collect")
 """What happens while an answer is on its way,"""
 QUICK_AT = {
@@ -89,17 +91,22 @@ class Play:
 
     async def _accept(self, copies: Sequence[Copy], receiver: Actor) -> None:
         """Each copy is acknowledged or sent again."""
-        for at, copy in enumerate(copies):
-            if not await start(receiver, self.subject.store([copy.body])):
+        for at in range(0, len(copies), AT_ONCE):
+            some = copies[at : at + AT_ONCE]
+            if not await start(receiver, self.subject.store([copy.body for copy in some])):
                 self.met["crash of the receiver"] += 1
+                self.subject.restart_receiver()
                 self.post.back(copies[at:])
                 return
-            if envelope(copy.body).id in self.acknowledged:
-                self.met["repeated delivery"] += 1
-            self.post.arrived(copy)
-            self.acknowledged.add(envelope(copy.body).id)
+            for copy in some:
+                event = envelope(copy.body).id
+                self.met["repeated delivery"] += event in self.acknowledged
+                self.acknowledged.add(event)
+                self.post.arrived(copy)
 
     async def _work(self, hands: Shop) -> None:
+        if hands.happens(0.5):
+            await self.subject.let_time_pass()
         await self._with_interruptions(hands, self.subject.work())
 
     async def _crash_work(self, hands: Shop) -> None:
@@ -221,4 +228,4 @@ class Play:
 
 
 def _some(hands: Shop) -> list[str]:
-    return [name for name in OBJECTS if hands.happens(0.4)] or ["customer"]
+    return [name for name in OBJECTS if hands.happens(0.3)] or ["customer"]

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import orjson
 
-from payment_kit.sandbox import versions
+from payment_kit.sandbox import event_types, thin, versions
 from payment_kit.sandbox.ids import share
 from payment_kit.sandbox.signing import body_of
 from payment_kit.sandbox.store import Row
+from tests.convergence import promised
 from tests.convergence.account import Account
 from tests.convergence.counters import Arrivals
 
@@ -52,10 +52,11 @@ class Post:
 
     def _take(self, event: Row) -> None:
         name = event["id"]
-        if self._share("thin", name) < self.thin:
-            self.waiting.append(Copy(name, THIN, _notification(event)))
+        if self._share("thin", name) < self.thin and event_types.thin(event["type"]):
+            self.waiting.append(Copy(name, THIN, orjson.dumps(thin.notification(event))))
             self._met["thin notification"] += 1
-        if self._share("lost", name) < self.loss and "account" not in event:
+        heals = promised.CONNECTED_CATCH_UP or "account" not in event
+        if heals and self._share("lost", name) < self.loss:
             self.lost.add(name)
             self._met["event lost"] += 1
             return
@@ -74,7 +75,7 @@ class Post:
         return versions.VERSIONS[at]
 
     def _body(self, event: Row, version: str) -> bytes:
-        store = dict(self._account.stores()).get(event.get("account", self._account.id), self._account.sandbox.store)
+        store = dict(self._account.stores())[event.get("account", self._account.id)]
         return body_of(event, version, store)
 
     def take(self, count: int, name: str) -> Sequence[Copy]:
@@ -95,18 +96,3 @@ class Post:
 
     def _share(self, *parts: object) -> float:
         return share("post", self._seed, *parts)
-
-
-def _notification(event: Row) -> bytes:
-    """An event notification as ``v1.*`` types are sent (docs.stripe.com/api/v2/core/events/event-types)."""
-    row = event["data"]["object"]
-    related = {"id": row.get("id"), "type": row["object"], "url": None}
-    told: Row = {
-        "id": f"evt_thin_{event['id'][4:]}",
-        "object": "v2.core.event",
-        "type": f"v1.{event['type']}",
-        "created": datetime.fromtimestamp(event["created"], UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-        "livemode": False,
-        "related_object": related,
-    }
-    return orjson.dumps(told | ({"context": event["account"]} if "account" in event else {}))

@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from multiprocessing import get_context
 from typing import Any
 
 import structlog
 
 from payment_kit.database.connection import Pool
+from payment_kit.mirror import inbox
 from tests.convergence.actors import watched_pool
 from tests.convergence.history import Move, history
 from tests.convergence.play import Play
@@ -107,11 +109,13 @@ def one_thing_at_a_time() -> Iterator[None]:
     """What the mirror does side by side is done in a fixed order, so that a seed is the same every time."""
     names = [name for name in sys.modules if name.startswith("payment_kit.mirror.")]
     before = [(sys.modules[name], sys.modules[name].each) for name in names if hasattr(sys.modules[name], "each")]
+    interval, inbox.NOTIFY_INTERVAL_SECONDS = inbox.NOTIFY_INTERVAL_SECONDS, inf
     for module, _ in before:
         module.each = _in_order  # type: ignore[attr-defined]
     try:
         yield
     finally:
+        inbox.NOTIFY_INTERVAL_SECONDS = interval
         for module, each in before:
             module.each = each  # type: ignore[attr-defined]
 

@@ -1,5 +1,6 @@
 """The mirror under test, with two workers, as an installation has it: everything the suite asks of it in one place."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +22,11 @@ _OLDER = """
 update payment_kit.inbox set available_at = now() - interval '1 day', received_at = received_at - interval '1 day'
 where outcome is null and account_id = any(%s)
 """
-_WAITING = "select count(*) from payment_kit.inbox where outcome is null and account_id = any(%s)"
+_OLDER_DEBTS = "update payment_kit.owed set available_at = now() - interval '1 day' where platform = %s"
+_WAITING = """
+select (select count(*) from payment_kit.inbox where outcome is null and platform = %(platform)s)
+    + (select count(*) from payment_kit.owed where platform = %(platform)s)
+"""
 _DEAD = "select event_id, last_error from payment_kit.inbox where outcome = 'dead' and account_id = any(%s)"
 _COUNTED = """
 select count(*) filter (where source = 'catch_up'), count(*) filter (where outcome = 'stale')
@@ -54,9 +59,14 @@ class Subject:
         await self.gateway.__aexit__(None, None, None)
 
     async def store(self, bodies: Sequence[bytes]) -> None:
-        """Deliver webhooks; returning is the acknowledgement."""
-        for body in bodies:
-            await self.inbox.store(envelope(body), "webhook")
+        """Deliver webhooks side by side; returning is the acknowledgement of all."""
+        async with asyncio.TaskGroup() as deliveries:
+            for body in bodies:
+                deliveries.create_task(self.inbox.store(envelope(body), "webhook"))
+
+    def restart_receiver(self) -> None:
+        """A new process receives from now on."""
+        self.inbox = Inbox(self.pool, self.account.id)
 
     async def work(self, worker: int = 0) -> None:
         """One worker does what is due."""
@@ -86,11 +96,12 @@ class Subject:
         """A day of the database's clock: whatever was put off is due."""
         async with self.pool.connection() as connection:
             await connection.execute(_OLDER, [self.ids])
+            await connection.execute(_OLDER_DEBTS, [self.account.id])
 
     async def lag(self) -> int:
-        """How much waits to be done."""
+        """How many events wait to be applied and how many reads are owed."""
         async with self.pool.connection() as connection:
-            row = await (await connection.execute(_WAITING, [self.ids])).fetchone()
+            row = await (await connection.execute(_WAITING, {"platform": self.account.id})).fetchone()
         return row[0] if row else 0
 
     async def counted(self) -> Counter[str]:
@@ -98,8 +109,8 @@ class Subject:
         async with self.pool.connection() as connection:
             row = await (await connection.execute(_COUNTED, [self.ids])).fetchone()
         healed, refused = row or (0, 0)
-        again = sum(worker.tally.refetched for worker in self.workers)
-        return Counter({"loss healed by catch-up": healed, "older state refused": refused, "tie read again": again})
+        again = sum(worker.tally.paid for worker in self.workers)
+        return Counter({"loss healed by catch-up": healed, "older state refused": refused, "owed read paid": again})
 
     async def dead(self) -> list[tuple[str, str]]:
         """Events that were given up, with why."""

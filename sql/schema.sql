@@ -10,7 +10,8 @@ CREATE OR REPLACE FUNCTION payment_kit.inserted()
 AS $function$
 begin
     insert into payment_kit.changes (account_id, object, id, operation, event)
-    select account_id, tg_argv[0], id, 'insert', source_event from fresh order by id;
+    select account_id, tg_argv[0], id, case when deleted_at is null then 'insert' else 'delete' end, source_event
+    from fresh order by id;
     return null;
 end
 $function$;
@@ -32,8 +33,8 @@ begin
     values (
         old.account_id, tg_argv[0], old.id,
         case
-            when tg_op = 'DELETE' or (new.deleted_at is not null and old.deleted_at is null) then 'delete'
-            when old.deleted_at is not null and new.deleted_at is null then 'insert'
+            when tg_op = 'DELETE' or new.deleted_at is not null then 'delete'
+            when old.deleted_at is not null then 'insert'
             else 'update'
         end,
         case when tg_op = 'DELETE' then old.source_event else new.source_event end, old.source_event
@@ -49,6 +50,30 @@ create table payment_kit.accounts (
     first_seen_at timestamp with time zone default now() not null,
     platform text,
     constraint accounts_pkey PRIMARY KEY (account_id)
+);
+
+create table payment_kit.backfill_missed (
+    account_id text not null,
+    stream text not null,
+    id text not null,
+    missed_at timestamp with time zone not null,
+    constraint backfill_missed_pkey PRIMARY KEY (account_id, stream, id)
+);
+
+create table payment_kit.backfill_windows (
+    id bigint generated always as identity not null,
+    account_id text not null,
+    stream text not null,
+    listing text not null,
+    started_at timestamp with time zone not null,
+    created_from timestamp with time zone,
+    created_before timestamp with time zone,
+    after text default ''::text not null,
+    reached_at timestamp with time zone,
+    boundary text[] default '{}'::text[],
+    objects bigint default 0 not null,
+    finished boolean default false not null,
+    constraint backfill_windows_pkey PRIMARY KEY (id)
 );
 
 create table payment_kit.changes (
@@ -1387,6 +1412,7 @@ create table stripe.transfers (
     constraint transfers_pkey PRIMARY KEY (account_id, id)
 );
 
+CREATE INDEX backfill_windows_stream ON payment_kit.backfill_windows USING btree (account_id, stream);
 CREATE INDEX changes_of_object ON payment_kit.changes USING btree (account_id, object, id, "position");
 CREATE INDEX inbox_created ON payment_kit.inbox USING btree (account_id, created);
 CREATE INDEX inbox_waiting ON payment_kit.inbox USING btree (platform, available_at) WHERE (outcome IS NULL);
@@ -1613,9 +1639,18 @@ CREATE TRIGGER transfers_updated AFTER UPDATE ON stripe.transfers FOR EACH ROW E
 
 comment on table payment_kit.accounts is 'The Stripe accounts mirrored here; test and live are never mixed under one id.';
 comment on column payment_kit.accounts.platform is 'The account of the key a connected account is reached with; null for that account itself.';
+comment on table payment_kit.backfill_missed is 'Rows that a list of Stripe''s should have shown and did not; each is asked for by itself before it counts as deleted.';
+comment on table payment_kit.backfill_windows is 'The pieces of a backfill under way: each a range of creation times of one list of Stripe''s, and how far it is read. A stream that was read to its end has none.';
+comment on column payment_kit.backfill_windows.after is 'The last object (or parent) whose page is in the mirror; the reading goes on behind it.';
+comment on column payment_kit.backfill_windows.boundary is 'The objects read that were created in that very second: the next page may hold more of it. Null: too many to keep.';
+comment on column payment_kit.backfill_windows.created_before is 'Exclusive; null: to the end.';
+comment on column payment_kit.backfill_windows.created_from is 'Inclusive; null: from the beginning.';
+comment on column payment_kit.backfill_windows.reached_at is 'When that object was created: newest come first.';
+comment on column payment_kit.backfill_windows.started_at is 'Stripe''s time before the first request of the stream: through it the stream is complete in the end.';
 comment on table payment_kit.changes is 'The outbox: one row for each row of schema stripe that was inserted, updated or deleted, written in the same transaction.';
 comment on column payment_kit.changes.before_event is 'What had caused the state before; its payload is in payment_kit.versions.';
 comment on column payment_kit.changes.event is 'What caused it: the id of the event, or read:<request id>.';
+comment on column payment_kit.changes.operation is 'insert, update or delete. What follows these ends with the rows that are not deleted; a delete may be told of what was never there, or twice.';
 comment on table payment_kit.inbox is 'Verified webhook bodies, stored whole before they are acknowledged. The row is the job: applied_at is set in the transaction that writes the mirror.';
 comment on column payment_kit.inbox.deliveries is 'How often this event reached us; repetitions are counted, never applied again.';
 comment on column payment_kit.inbox.outcome is 'applied, stale (a newer state was already there), unmapped (a type no table holds) or dead (given up, see last_error).';

@@ -216,6 +216,7 @@ CATALOGUE: Mapping[str, StripeObject] = {
                     {"setup_intent": "{id}"},
                     per="setup_intent",
                     owed=lambda one, _previous: bool(one.get("latest_attempt")),
+                    where="latest_attempt is not null",
                 ),
             ),
             silent=True,

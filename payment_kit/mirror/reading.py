@@ -62,21 +62,28 @@ async def read_object(
 ) -> Reading:
     """One object, whole. Raises the gateway's problems, `NotFound` among them."""
     if entry.at is None:
-        return await _put_together(gateway, entry, object_id, account)
-    reply = await gateway.request("get", f"{entry.path}/{object_id}", expanding(entry), account=account)
-    await complete(gateway, entry, [reply.body], account=account)
+        return await _put_together(gateway, entry, object_id, account, bulk=bulk)
+    reply = await gateway.request("get", f"{entry.path}/{object_id}", expanding(entry), account=account, bulk=bulk)
+    await complete(gateway, entry, [reply.body], account=account, bulk=bulk)
     return Reading([reply.body], reply.server_time, reply.request_id)
 
 
-async def read_list(gateway: StripeGateway, listing: Listing, parent: str, *, account: str | None = None) -> Reading:
+async def read_list(
+    gateway: StripeGateway, listing: Listing, parent: str, *, account: str | None = None, bulk: bool = False
+) -> Reading:
     """The list of one parent, to its end."""
     path, params = address(listing.path, parent)
-    pages = [page async for page in gateway.list(path, params | parameters(listing, parent), account=account)]
-    return _joined(pages)
+    params |= parameters(listing, parent)
+    return _joined([page async for page in gateway.list(path, params, account=account, bulk=bulk)])
 
 
 async def complete(
-    gateway: StripeGateway, entry: StripeObject, payloads: Sequence[Json], *, account: str | None = None
+    gateway: StripeGateway,
+    entry: StripeObject,
+    payloads: Sequence[Json],
+    *,
+    account: str | None = None,
+    bulk: bool = False,
 ) -> None:
     """Fill the lists inside some objects of one kind that Stripe has cut; changes `payloads`."""
     cut = [
@@ -88,29 +95,31 @@ async def complete(
 
     async def fill(one: tuple[Nested, Json]) -> None:
         nested, payload = one
-        data = (await _list(gateway, nested, payload[entry.id_field], account)).payloads
+        data = (await _list(gateway, nested, payload[entry.id_field], account, bulk=bulk)).payloads
         payload[nested.field] = {**payload[nested.field], "data": list(data), "has_more": False}
 
     await each(fill, cut, LISTS_AT_ONCE)
 
 
-async def _put_together(gateway: StripeGateway, entry: StripeObject, object_id: str, account: str | None) -> Reading:
+async def _put_together(
+    gateway: StripeGateway, entry: StripeObject, object_id: str, account: str | None, *, bulk: bool
+) -> Reading:
     """An object Stripe shows in an event only, from the list it is made of."""
     if not entry.carried:
         raise ValueError(f"Stripe shows no single {entry.name}")
     nested = entry.carried[0]
-    read = await _list(gateway, nested, object_id, account)
+    read = await _list(gateway, nested, object_id, account, bulk=bulk)
     url = address(nested.path)[0]
     lists = {nested.field: {"object": "list", "data": list(read.payloads), "has_more": False, "url": url}}
     payload = {"object": entry.name, entry.id_field: object_id, **lists, "livemode": gateway.livemode}
     return Reading([payload], read.time, read.request_id)
 
 
-async def _list(gateway: StripeGateway, nested: Nested, object_id: str, account: str | None) -> Reading:
+async def _list(gateway: StripeGateway, nested: Nested, object_id: str, account: str | None, *, bulk: bool) -> Reading:
     path, params = address(nested.path, object_id)
     expand = [field.removeprefix(f"{nested.field}.") for field in _deeper(nested)]
     params = params | ({"expand": expand} if expand else {})
-    return _joined([page async for page in gateway.list(path, params, account=account)])
+    return _joined([page async for page in gateway.list(path, params, account=account, bulk=bulk)])
 
 
 def _deeper(nested: Nested) -> list[str]:

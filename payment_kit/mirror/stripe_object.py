@@ -70,6 +70,8 @@ class Listing:
     owed: Callable[[Payload, Payload], bool] | None = None
     """Of a parent's state and its ``previous_attributes``."""
     swept: bool = True
+    where: str = ""
+    """SQL about the row of a parent, called ``parents``: of all others the list is surely empty."""
 
 
 @dataclass(frozen=True, slots=True)

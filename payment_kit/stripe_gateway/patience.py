@@ -61,6 +61,8 @@ class Patience:
 
 
 def _repeatable(answer: Answer, problem: Problem) -> bool:
+    if answer.status == 501:
+        return False
     # The hint on a 429 is about repeating at once, which nobody does here.
     hint = answer.headers.get("Stripe-Should-Retry") if answer.status != 429 else None
     return hint == "true" if hint in ("true", "false") else isinstance(problem, (Busy, Conflict, Unavailable))

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from payment_kit.cli import main
 from payment_kit.cli import sync as sync_module
 from payment_kit.database.connection import connect
-from payment_kit.mirror.catalogue import CATALOGUE
+from payment_kit.mirror.backfill import streams
 from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import StripeGateway
 from tests.fix_installation import Called
@@ -27,7 +27,7 @@ def _customers(dsn: str) -> int:
     return int(rows[0][0])
 
 
-LISTED = {entry.table for entry in CATALOGUE.values() if any(listing.swept for listing in entry.listings)}
+LISTED = set(streams())
 
 
 def test_a_backfill_lists_every_object(called: Called, against_stripe: Sandbox, database: str) -> None:

@@ -10,7 +10,7 @@ of their own (benchmarks/.env and .venv/node); while it measures, only loopback 
 import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
 from benchmarks.peers.contenders import CONTENDERS, OURS, Contender
@@ -18,6 +18,7 @@ from benchmarks.peers.copying import writing
 from benchmarks.peers.deliveries import IN_FLIGHT, sendable
 from benchmarks.peers.installed import install
 from benchmarks.peers.laboratory import Laboratory, laboratory
+from benchmarks.peers.processes import Failed
 from benchmarks.peers.recording import record
 from benchmarks.peers.rounds import backfill, webhooks
 
@@ -77,7 +78,8 @@ def _webhooks(lab: Laboratory, copies: int) -> Measure:
     def measure(contender: Contender) -> tuple[dict[str, float], str]:
         found = webhooks(lab, contender, min(copies, contender.copies_max))
         refused = f", {found.refused:,} refused" if found.refused else ""
-        return {"stored": found.stored, "applied": found.applied}, f"{found.events:,} events{refused}; {found.wrong}"
+        told = f"{found.events:,} events{refused}, {found.requests:,} requests to Stripe; {found.wrong}"
+        return {"stored": found.stored, "applied": found.applied}, told
 
     return measure
 
@@ -98,19 +100,25 @@ def _compared(contenders: Sequence[Contender], names: Sequence[str], rounds: int
     for number in range(rounds):
         for contender in contenders:
             print(f"round {number + 1} of {rounds}: {contender.name} …", file=sys.stderr)
-            found, told[contender.name] = measure(contender)
+            try:
+                found, told[contender.name] = measure(contender)
+            except Failed as failure:
+                _say(f"{contender.name} failed in round {number + 1}: {failure}")
+                continue
             for name, figure in found.items():
                 figures[contender.name][name].append(figure)
     for name in names:
         _say("", SAID[name])
-        for contender in contenders:
-            each = figures[contender.name][name]
-            _say(f"  {contender.name:30} {median(each):10,.1f}   ({', '.join(f'{one:,.1f}' for one in each)})")
+        for who, figure in figures.items():
+            each = figure[name]
+            _say(f"  {who:30} {median(each):10,.1f}   ({', '.join(f'{one:,.1f}' for one in each)})")
     _say("", *(f"  {name}: {said}" for name, said in told.items()))
+    if OURS in contenders and OURS.name not in figures:
+        return [_judge(False, f"{name}: {OURS.name} failed in every round") for name in names]
     return [_held(name, {who: median(each[name]) for who, each in figures.items()}) for name in names]
 
 
-def _held(name: str, medians: dict[str, float]) -> bool:
+def _held(name: str, medians: Mapping[str, float]) -> bool:
     others = {who: figure for who, figure in medians.items() if who != OURS.name}
     if not others or OURS.name not in medians:
         return True

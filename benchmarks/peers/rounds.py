@@ -42,12 +42,16 @@ class Backfilled:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Events per second until the last was acknowledged, and until the last was in the tables."""
+    """Events per second until the last was acknowledged, and until the last was in the tables.
+
+    `refused` counts the answers that were not 2xx, `requests` what Stripe was asked for to apply the events.
+    """
 
     events: int
     stored: float
     applied: float
     refused: int
+    requests: int
     wrong: Wrong
 
 
@@ -72,13 +76,15 @@ def webhooks(lab: Laboratory, contender: Contender, copies: int) -> Received:
     events = list(bodies(lab.recording, copies))
     with lab.stripe(copies) as stripe:
         place = lab.fresh(contender, stripe)
+        requests(stripe)
         stored, applied = _received(lab, contender, place, contender.receive(place), events)
         if contender.apply is not None:
             place = lab.fresh(contender, stripe)
             _, applied = _received(lab, contender, place, contender.apply(place), events, contender.applied)
+        asked = sum(requests(stripe).values())
         wrong = _wrong(lab, contender, place, _touched(lab.recording), copies)
     refused = sum(number for status, number in stored.statuses.items() if not 200 <= status < 300)
-    return Received(len(events), len(events) / stored.seconds, len(events) / applied, refused, wrong)
+    return Received(len(events), len(events) / stored.seconds, len(events) / applied, refused, asked, wrong)
 
 
 def _received(

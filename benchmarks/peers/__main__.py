@@ -109,8 +109,8 @@ def _compared(contenders: Sequence[Contender], names: Sequence[str], rounds: int
                 figures[contender.name][name].append(figure)
     for name in names:
         _say("", SAID[name])
-        for who, figure in figures.items():
-            each = figure[name]
+        for who, listed in figures.items():
+            each = listed[name]
             _say(f"  {who:30} {median(each):10,.1f}   ({', '.join(f'{one:,.1f}' for one in each)})")
     _say("", *(f"  {name}: {said}" for name, said in told.items()))
     if OURS in contenders and OURS.name not in figures:

@@ -29,6 +29,7 @@ _NOT_SETTINGS = {f"{PREFIX}{name}" for name in ("RUN_FOLDER", "DEMO_PARENT", "TE
 """What our own processes tell each other, and what the tests are told."""
 _SERVICE_LINK = re.compile(rf"{PREFIX}(SERVICE_(HOST|PORT\w*)|PORT_\d+_(TCP|UDP|SCTP)\w*)=.*|{PREFIX}PORT=\w+://.*")
 """What Kubernetes puts into every container beside a Service named payment-kit; it is nobody's setting."""
+_SIGNING_SECRET = re.compile(r"(acct_[A-Za-z0-9]+=)?whsec_[^=]*")
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 
 
@@ -46,10 +47,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
-    stripe_api_key: SecretStr | None = Field(
-        None,
+    stripe_api_keys: Secrets = Field(
+        (),
         validation_alias=AliasChoices("STRIPE_API_KEY"),
-        description="Secret or restricted key. Unset: the sandbox is the Stripe.",
+        description="Secret or restricted key; several, separated by commas, of one mode and one for each account: all "
+        "are mirrored, the service acts with the first. Unset: the sandbox is the Stripe.",
     )
     stripe_api_base: str = Field(
         STRIPE_API, validation_alias=AliasChoices("STRIPE_API_BASE"), description="Where Stripe's API is."
@@ -57,7 +59,8 @@ class Settings(BaseSettings):
     stripe_webhook_secrets: Secrets = Field(
         (),
         validation_alias=AliasChoices("STRIPE_WEBHOOK_SECRET"),
-        description="Signing secret of the webhook endpoint; several, separated by commas, while one is rotated.",
+        description="Signing secret of the webhook endpoint; several, separated by commas, while one is rotated. One "
+        "that belongs to another key than the first is written `acct_…=whsec_…`.",
     )
     database_url: SecretStr | None = Field(
         None,
@@ -76,8 +79,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on; loopback only in this version.")
     webhook_port: int = Field(8081, ge=0, le=65535, description="Port of the HTTP webhook receiver.")
     sandbox_port: int = Field(12111, ge=0, le=65535, description="Port of `payment-kit sandbox`.")
-    account: str | None = Field(
-        None, pattern=r"^acct_[A-Za-z0-9]+$", description="The account the key must belong to; a guard against mix-ups."
+    accounts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=AliasChoices("PAYMENT_KIT_ACCOUNT"),
+        description="The account the key must belong to, a guard against mix-ups; of several keys theirs, in their "
+        "order, separated by commas.",
     )
     database_pool_max: int = Field(16, ge=2, le=200, description="Connections of one process at most.")
     stripe_timeout_seconds: float = Field(30, gt=0, le=80, description="Longest wait for one answer of Stripe.")
@@ -105,7 +111,7 @@ class Settings(BaseSettings):
         300, gt=0, description="How often `serve` compares with Stripe's events list and pulls settlement."
     )
 
-    @field_validator("stripe_webhook_secrets", mode="before")
+    @field_validator("stripe_webhook_secrets", "stripe_api_keys", "accounts", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -113,19 +119,34 @@ class Settings(BaseSettings):
     @field_validator("stripe_webhook_secrets")
     @classmethod
     def _looks_like_a_secret(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(not secret.get_secret_value().startswith("whsec_") for secret in value):
-            raise ValueError("a webhook signing secret starts with whsec_")
+        if not all(_SIGNING_SECRET.fullmatch(secret.get_secret_value()) for secret in value):
+            raise ValueError("a webhook signing secret starts with whsec_, or is written acct_…=whsec_…")
         return value
 
-    @field_validator("stripe_api_key")
+    @field_validator("stripe_api_keys", mode="before")
     @classmethod
-    def _is_a_secret_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value():
+    def _is_not_empty(cls, value: object) -> object:
+        if isinstance(value, str) and not value.replace(",", "").strip():
             raise ValueError("it is set but empty; unset it to use the sandbox")
-        if value is not None and not value.get_secret_value().startswith(
-            ("sk_test_", "sk_live_", "rk_test_", "rk_live_")
-        ):
+        return value
+
+    @field_validator("stripe_api_keys")
+    @classmethod
+    def _are_secret_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        keys = [key.get_secret_value() for key in value]
+        if not all(key.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")) for key in keys):
             raise ValueError("a secret key starts with sk_test_, sk_live_, rk_test_ or rk_live_")
+        if len({_is_live(key) for key in keys}) > 1:
+            raise ValueError("keys of test and of live mode are never used together")
+        if len(set(keys)) < len(keys):
+            raise ValueError("it holds the same key twice")
+        return value
+
+    @field_validator("accounts")
+    @classmethod
+    def _are_accounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch("acct_[A-Za-z0-9]+", account) for account in value):
+            raise ValueError("an account's id starts with acct_")
         return value
 
     @field_validator("database_url")
@@ -148,9 +169,32 @@ class Settings(BaseSettings):
         return value.rstrip("/")
 
     @property
+    def stripe_api_key(self) -> SecretStr | None:
+        """The first key, with which the service acts; None: the sandbox is the Stripe."""
+        return self.stripe_api_keys[0] if self.stripe_api_keys else None
+
+    @property
+    def account(self) -> str | None:
+        """The account the first key must belong to, if one was named."""
+        return self.accounts[0] if self.accounts else None
+
+    @property
+    def signing_secrets(self) -> Mapping[str, tuple[SecretStr, ...]]:
+        """The signing secrets by the account they were written for; "" is the first key's."""
+        found: dict[str, tuple[SecretStr, ...]] = {}
+        for written in self.stripe_webhook_secrets:
+            account, _, secret = written.get_secret_value().rpartition("=")
+            found[account] = (*found.get(account, ()), SecretStr(secret))
+        return found
+
+    @property
     def livemode(self) -> bool:
         """True with a live key; without a key the sandbox is the Stripe, which is test mode."""
-        return self.stripe_api_key is not None and "_live_" in self.stripe_api_key.get_secret_value()[:8]
+        return self.stripe_api_key is not None and _is_live(self.stripe_api_key.get_secret_value())
+
+
+def _is_live(key: str) -> bool:
+    return "_live_" in key[:8]
 
 
 def load(**overrides: object) -> Settings:
@@ -165,6 +209,10 @@ def load(**overrides: object) -> Settings:
         raise UsageProblem("SETTING_INVALID", f"{_name(first['loc'])}: {_reason(first['msg'])}.") from None
     if settings.livemode and settings.database_url is None:
         raise UsageProblem("LIVE_MODE_NEEDS_DATABASE", "STRIPE_API_KEY is a live key and DATABASE_URL is not set.")
+    if settings.accounts and settings.stripe_api_keys and len(settings.accounts) != len(settings.stripe_api_keys):
+        raise UsageProblem(
+            "SETTING_INVALID", "PAYMENT_KIT_ACCOUNT: name one account for each key of STRIPE_API_KEY, in their order."
+        )
     if settings.stripe_api_base != STRIPE_API and settings.livemode:
         raise UsageProblem("SETTING_INVALID", "STRIPE_API_BASE: a live key is only ever sent to api.stripe.com.")
     return settings

@@ -246,7 +246,7 @@ REASONS: dict[str, Reason] = {
     ),
     "TIMESTAMP_OUT_OF_TOLERANCE": Reason(
         "The signature is too old, or from the future.",
-        "Check this machine's clock; Stripe signs every delivery afresh.",
+        "Check this machine's clock; Stripe signs every delivery afresh. Catch-up brings what was refused.",
     ),
     "BODY_TOO_LARGE": Reason(
         "The body is over the bound.",
@@ -261,6 +261,10 @@ REASONS: dict[str, Reason] = {
         "Point test endpoints at test installations and live at live.",
     ),
     # sync and runs
+    "ACCOUNT_UNKNOWN": Reason(
+        "No key reaches the account that was asked for.",
+        "See the accounts with `payment-kit sync status`; a newly connected one is found by `payment-kit sync catch-up`.",
+    ),
     "NOTEBOOK_NOT_FOUND": Reason(
         "There is no such notebook.",
         "Choose one of the notebooks listed by `payment-kit run --list`.",

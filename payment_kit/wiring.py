@@ -6,7 +6,7 @@ With DATABASE_URL unset the database is a private PostgreSQL; with STRIPE_API_KE
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterator
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -26,7 +26,9 @@ from payment_kit.database.embedded import embedded
 from payment_kit.database.migrations import ensure_migrated, migrate
 from payment_kit.errors import Problem, UsageProblem
 from payment_kit.mirror.accounts import Account, identify
+from payment_kit.mirror.catch_up import CatchUp
 from payment_kit.mirror.catch_up import catch_up as catch_up_once
+from payment_kit.mirror.connect import for_each_account
 from payment_kit.mirror.inbox import Inbox
 from payment_kit.mirror.intake import Intake
 from payment_kit.mirror.worker import Worker
@@ -43,25 +45,60 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class StripeAccess:
-    """Where Stripe is and how to be let in; `sandbox` tells whether it is ours."""
+    """Where Stripe is and how to be let in: keys of one mode; `sandbox` tells whether it is ours."""
 
     base: str
-    api_key: SecretStr
-    webhook_secrets: tuple[SecretStr, ...]
+    api_keys: tuple[SecretStr, ...]
     sandbox: bool
+
+    @property
+    def api_key(self) -> SecretStr:
+        """The first key, with which the service acts."""
+        return self.api_keys[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """One key: the account it belongs to, what asks Stripe with it, where its events go, and who may sign them."""
+
+    gateway: StripeGateway
+    account: Account
+    inbox: Inbox
+    secrets: list[SecretStr]
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """An open installation: database, Stripe and the account both belong to."""
+    """An open installation: database, Stripe and the platforms mirrored in the one from the other.
+
+    `gateway`, `account` and `inbox` are the first platform's, with which the service acts.
+    """
 
     settings: Settings
     dsn: str
     stripe: StripeAccess
     pool: Pool
-    gateway: StripeGateway
-    account: Account
-    inbox: Inbox
+    platforms: tuple[Platform, ...]
+
+    @property
+    def gateway(self) -> StripeGateway:
+        """What the service asks Stripe with."""
+        return self.platforms[0].gateway
+
+    @property
+    def account(self) -> Account:
+        """The account the service acts for."""
+        return self.platforms[0].account
+
+    @property
+    def inbox(self) -> Inbox:
+        """The inbox of that account."""
+        return self.platforms[0].inbox
+
+    def reaching(self, account_id: str | None) -> tuple[Platform, ...]:
+        """The platforms to ask for one account: the one it belongs to, else all, since it may be connected to any."""
+        own = tuple(platform for platform in self.platforms if account_id in (None, platform.account.id))
+        return own or self.platforms
 
 
 @contextmanager
@@ -82,13 +119,11 @@ def database(settings: Settings, *, migrated: bool = True) -> Iterator[str]:
 @contextmanager
 def stripe(settings: Settings) -> Iterator[StripeAccess]:
     """Stripe by the settings' key, or the sandbox of this installation."""
-    if settings.stripe_api_key is not None:
-        yield StripeAccess(
-            settings.stripe_api_base, settings.stripe_api_key, settings.stripe_webhook_secrets, sandbox=False
-        )
+    if settings.stripe_api_keys:
+        yield StripeAccess(settings.stripe_api_base, settings.stripe_api_keys, sandbox=False)
         return
     with sandbox(settings.home) as address:
-        yield StripeAccess(address.url, address.api_key, (), sandbox=True)
+        yield StripeAccess(address.url, (address.api_key,), sandbox=True)
 
 
 @asynccontextmanager
@@ -100,13 +135,34 @@ async def installation(settings: Settings) -> AsyncIterator[Installation]:
         stack.enter_context(_database_named(dsn))
         pool = await open_pool(dsn, max_size=settings.database_pool_max, name="payment-kit")
         stack.push_async_callback(pool.close)
-        gateway = await stack.enter_async_context(open_gateway(settings, access))
-        account = await identify(gateway, pool)
-        if settings.account is not None and settings.account != account.id:
-            raise UsageProblem(
-                "SETTING_INVALID", f"PAYMENT_KIT_ACCOUNT is {settings.account}, but the key belongs to {account.id}."
-            )
-        yield Installation(settings, dsn, access, pool, gateway, account, Inbox(pool, account.id))
+        platforms = tuple([await _platform(settings, access, pool, key, stack) for key in access.api_keys])
+        _check_platforms(settings, platforms)
+        yield Installation(settings, dsn, access, pool, platforms)
+
+
+async def _platform(
+    settings: Settings, access: StripeAccess, pool: Pool, key: SecretStr, stack: AsyncExitStack
+) -> Platform:
+    gateway = await stack.enter_async_context(open_gateway(settings, access, key))
+    account = await identify(gateway, pool)
+    is_first = key is access.api_key
+    secrets = [*settings.signing_secrets.get(account.id, ()), *(settings.signing_secrets.get("", ()) * is_first)]
+    return Platform(gateway, account, Inbox(pool, account.id), [] if access.sandbox else secrets)
+
+
+def _check_platforms(settings: Settings, platforms: Sequence[Platform]) -> None:
+    """Raises `UsageProblem` SETTING_INVALID when keys, accounts and secrets do not belong together."""
+    ids = [platform.account.id for platform in platforms]
+    for named, found in zip(settings.accounts, ids, strict=False):
+        if named != found:
+            raise UsageProblem("SETTING_INVALID", f"PAYMENT_KIT_ACCOUNT is {named}, but the key belongs to {found}.")
+    twice = next((one for one in ids if ids.count(one) > 1), None)
+    if twice is not None:
+        raise UsageProblem("SETTING_INVALID", f"STRIPE_API_KEY holds two keys of {twice}.")
+    stranger = next((one for one in settings.signing_secrets if one and one not in ids), None)
+    if stranger is not None and settings.stripe_api_keys:
+        what = f"STRIPE_WEBHOOK_SECRET has a secret of {stranger}, to which no key of STRIPE_API_KEY belongs."
+        raise UsageProblem("SETTING_INVALID", what)
 
 
 @contextmanager
@@ -121,10 +177,10 @@ def _database_named(dsn: str) -> Iterator[None]:
         raise found from None
 
 
-def open_gateway(settings: Settings, access: StripeAccess) -> StripeGateway:
-    """A gateway to be entered with ``async with``."""
+def open_gateway(settings: Settings, access: StripeAccess, key: SecretStr | None = None) -> StripeGateway:
+    """A gateway to be entered with ``async with``; `key` is the first one by default."""
     return StripeGateway(
-        access.api_key,
+        key or access.api_key,
         base=access.base,
         timeout_seconds=settings.stripe_timeout_seconds,
         retries=settings.stripe_retries,
@@ -160,21 +216,19 @@ async def open_doors(kit: Installation, parts: Collection[str], stack: AsyncExit
     Both accept webhooks by the same rule. Raises `UsageProblem` PORT_TAKEN and BIND_INSECURE.
     """
     settings, ports = kit.settings, dict[str, int]()
-    known: list[SecretStr] = list(kit.stripe.webhook_secrets)
-    intake = Intake(
-        kit.inbox,
-        known,
-        kit.account.livemode,
-        tolerance_seconds=settings.webhook_tolerance_seconds,
-        body_bytes_max=settings.webhook_body_bytes_max,
-    )
+    intakes = {platform.account.id: _intake(settings, platform) for platform in kit.platforms}
+    intake = intakes[kit.account.id]
     if "webhooks" in parts:
-        app = receiver(intake)
+        app = receiver(intake, intakes)
         server = await stack.enter_async_context(WebhookServer(app, host=settings.host, port=settings.webhook_port))
         ports["webhook_port"] = server.port
         if kit.stripe.sandbox:
             url = f"http://{shown(server.host, server.port)}{PATH}"
-            known.append(await endpoint_secret(kit.gateway, settings.home.resolve(), url))
+            secret = await endpoint_secret(kit.gateway, settings.home.resolve(), url)
+            kit.platforms[0].secrets.append(secret)
+        for platform in kit.platforms:
+            if not platform.secrets:
+                _log.warning("no signing secret: the webhooks of this account are refused", account=platform.account.id)
     if "service" in parts:
         desk = open_desk(kit.pool, kit.gateway, account=kit.account.id, livemode=kit.account.livemode)
         service = GrpcServer(Services(desk, intake), host=settings.host, port=settings.port)
@@ -183,21 +237,35 @@ async def open_doors(kit: Installation, parts: Collection[str], stack: AsyncExit
     return ports
 
 
+def _intake(settings: Settings, platform: Platform) -> Intake:
+    return Intake(
+        platform.inbox,
+        platform.secrets,
+        platform.account.livemode,
+        tolerance_seconds=settings.webhook_tolerance_seconds,
+        body_bytes_max=settings.webhook_body_bytes_max,
+    )
+
+
 async def work(kit: Installation, stop: asyncio.Event, *, catch_up: bool) -> None:
-    """The worker, and beside it the catch-up every few minutes, until `stop` is set.
+    """Of each platform a worker, and beside it the catch-up every few minutes, until `stop` is set.
 
     A batch under way may end within `STOP_SECONDS`. A catch-up is broken off: it may have hours to go, and the next one
     goes on behind it.
     """
-    worker = Worker(kit.pool, kit.gateway, kit.account.id, arrived=kit.inbox.arrived)
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(worker.run(stop))
-        catching_up = group.create_task(_catch_up_regularly(kit, stop)) if catch_up else None
+        running, catching_up = set[asyncio.Task[None]](), set[asyncio.Task[None]]()
+        for one in kit.platforms:
+            worker = Worker(kit.pool, one.gateway, one.account.id, arrived=one.inbox.arrived)
+            running.add(group.create_task(worker.run(stop)))
+            if catch_up:
+                catching_up.add(group.create_task(_catch_up_regularly(kit, one, stop)))
         await stop.wait()
-        if catching_up is not None:
-            catching_up.cancel()
-        await asyncio.wait({running}, timeout=STOP_SECONDS)
-        running.cancel()
+        for task in catching_up:
+            task.cancel()
+        await asyncio.wait(running, timeout=STOP_SECONDS)
+        for task in running:
+            task.cancel()
 
 
 async def unless(stop: asyncio.Event, task: asyncio.Task[Any]) -> bool:
@@ -216,13 +284,19 @@ async def unless(stop: asyncio.Event, task: asyncio.Task[Any]) -> bool:
     return False
 
 
-async def _catch_up_regularly(kit: Installation, stop: asyncio.Event) -> None:
+async def _catch_up_regularly(kit: Installation, platform: Platform, stop: asyncio.Event) -> None:
     """Until `stop` is set. A cancellation alone is not enough: one that comes as an answer arrives can get lost."""
+
+    async def catch_up(account: Account) -> CatchUp:
+        return await catch_up_once(platform.gateway, kit.pool, account)
+
     while not stop.is_set():
         try:
-            found = await catch_up_once(kit.gateway, kit.pool, kit.account)
-            _log.info("caught up", seen=found.seen, missing=found.missing)
+            for done in await for_each_account(kit.pool, platform.account, catch_up):
+                if done.result is not None:
+                    found = done.result
+                    _log.info("caught up", account=done.account.id, seen=found.seen, missing=found.missing)
         except (Problem, psycopg.Error) as error:
-            _log.warning("catch-up will be repeated", error=str(error))
+            _log.warning("catch-up will be repeated", account=platform.account.id, error=str(error))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), kit.settings.catch_up_interval_seconds)

@@ -1,6 +1,7 @@
 """What the settings make of an installation, and how its parts end."""
 
 import asyncio
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from tests.waiting import SECONDS_MAX
 def kit(
     pool: Pool, gateway: StripeGateway, sandbox: Sandbox, database: str, clean_settings: Path
 ) -> wiring.Installation:
-    access = wiring.StripeAccess(sandbox.url, SecretStr(sandbox.api_key), (), sandbox=True)
+    access = wiring.StripeAccess(sandbox.url, (SecretStr(sandbox.api_key),), sandbox=True)
     account = Account(sandbox.account_id, livemode=False)
-    return wiring.Installation(config.load(), database, access, pool, gateway, account, Inbox(pool, account.id))
+    platform = wiring.Platform(gateway, account, Inbox(pool, account.id), [])
+    return wiring.Installation(config.load(), database, access, pool, (platform,))
 
 
 def test_a_key_that_is_set_never_uses_the_sandbox(against_stripe: Sandbox) -> None:
@@ -87,10 +89,8 @@ async def test_a_catch_up_that_fails_is_repeated(kit: wiring.Installation, monke
         raise UsageProblem("STRIPE_REFUSED_PARAMETER", "no")
 
     monkeypatch.setattr(wiring, "catch_up_once", fails)
-    hasty = wiring.Installation(
-        kit.settings.model_copy(update={"catch_up_interval_seconds": 0.01}),
-        *(getattr(kit, name) for name in ("dsn", "stripe", "pool", "gateway", "account", "inbox")),
-    )
+    settings = kit.settings.model_copy(update={"catch_up_interval_seconds": 0.01})
+    hasty = dataclasses.replace(kit, settings=settings)
     stop = asyncio.Event()
     working = asyncio.create_task(wiring.work(hasty, stop, catch_up=True))
     await asyncio.wait_for(again.wait(), SECONDS_MAX)

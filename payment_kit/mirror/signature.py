@@ -19,15 +19,15 @@ def verify(body: bytes, header: str | None, secrets: Iterable[str], now: float, 
     """Return when `header` (``Stripe-Signature``) signs `body` with one of `secrets` and is of `now`, Unix seconds.
 
     Raises `UsageProblem` SIGNATURE_INVALID, or TIMESTAMP_OUT_OF_TOLERANCE for a right signature that is older than the
-    tolerance or that far in the future.
+    tolerance or that far in the future; `skew_seconds` in its metadata is how far `now` is ahead of it.
     """
     timestamp, signatures = _parse(header)
     if not any(_signed(body, timestamp, signatures, secret) for secret in secrets):
         raise UsageProblem("SIGNATURE_INVALID", "No signature in the header matches the body.")
+    skew = round(now - int(timestamp))
     if abs(now - int(timestamp)) > tolerance_seconds:
-        raise UsageProblem(
-            "TIMESTAMP_OUT_OF_TOLERANCE", f"The signature's time is more than {tolerance_seconds} s from now."
-        )
+        what = f"The signature's time is more than {tolerance_seconds} s from now."
+        raise UsageProblem("TIMESTAMP_OUT_OF_TOLERANCE", what, metadata={"skew_seconds": str(skew)})
 
 
 def sign(body: bytes, secret: str, timestamp: int) -> str:

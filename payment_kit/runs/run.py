@@ -138,7 +138,8 @@ def _environment(settings: Settings, target: Path) -> dict[str, str]:
 
 
 def _secrets(settings: Settings) -> tuple[str, ...]:
-    held = [settings.stripe_api_key, settings.database_url, *settings.stripe_webhook_secrets]
+    signing = [secret for secrets in settings.signing_secrets.values() for secret in secrets]
+    held = [*settings.stripe_api_keys, settings.database_url, *signing]
     texts = [secret.get_secret_value() for secret in held if secret is not None]
     if settings.database_url is not None:
         password = urlsplit(settings.database_url.get_secret_value()).password

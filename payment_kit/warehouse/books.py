@@ -87,22 +87,25 @@ def _begin(cursor: Any, account: str) -> tuple[str, bool, datetime]:
     cursor.execute(f"set local statement_timeout = '{STATEMENT_SECONDS}s'")
     cursor.execute("select now() at time zone 'UTC'")
     read_at = cursor.fetchone()[0].replace(tzinfo=UTC)
-    cursor.execute("select account_id, livemode from payment_kit.accounts order by account_id")
-    known = dict(cursor.fetchall())
-    chosen = _choose(list(known), account)
+    cursor.execute("select account_id, livemode, platform is null from payment_kit.accounts order by account_id")
+    rows = cursor.fetchall()
+    known = {account_id: livemode for account_id, livemode, _ in rows}
+    chosen = _choose(list(known), [account_id for account_id, _, own in rows if own], account)
     return chosen, known[chosen], read_at
 
 
-def _choose(known: list[str], account: str) -> str:
+def _choose(known: list[str], own: list[str], account: str) -> str:
+    """The account asked for; else the only one that has a key, whatever accounts are connected to it."""
     if not known:
         raise UsageProblem("NO_DATA", "The database holds no Stripe account yet.")
     if account and account not in known:
         raise UsageProblem(
             "PARAMETER_INVALID", f"account: {account} is not one of {', '.join(known)}.", field="account"
         )
-    if not account and len(known) > 1:
+    choice = own or known
+    if not account and len(choice) > 1:
         raise UsageProblem("PARAMETER_INVALID", f"account: choose one of {', '.join(known)}.", field="account")
-    return account or known[0]
+    return account or choice[0]
 
 
 def _copy(cursor: Any, memory: Any, name: str, account: str) -> int:

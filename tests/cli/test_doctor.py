@@ -156,9 +156,9 @@ def test_events_that_wait_too_long_or_were_given_up(
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(
             "insert into payment_kit.inbox"
-            " (account_id, event_id, type, created, livemode, body, source, outcome, received_at)"
-            " values (%s, 'evt_1', 'a.b', now(), false, '', 'webhook', %s, now() - %s::interval)",
-            [against_stripe.account_id, outcome, age],
+            " (platform, account_id, event_id, type, created, livemode, body, source, outcome, received_at)"
+            " values (%s, %s, 'evt_1', 'a.b', now(), false, '', 'webhook', %s, now() - %s::interval)",
+            [against_stripe.account_id, against_stripe.account_id, outcome, age],
         )
     code, findings = called("doctor")
     assert (_found(findings, "inbox")[0], code) == (mark, 1 if mark == "fail" else 0)

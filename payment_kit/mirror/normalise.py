@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from payment_kit.mirror.catalogue import CARRIED_BY, CATALOGUE
-from payment_kit.mirror.event_types import is_deletion
+from payment_kit.mirror.event_types import is_deletion, why_not_mirrored
 from payment_kit.mirror.order import READ, Payload, State, progress_of
 from payment_kit.mirror.shapes import canonical_changes, canonical_shape
 from payment_kit.mirror.stripe_object import Nested, StripeObject
@@ -33,9 +33,9 @@ def event_states(event: Payload) -> list[State]:
     Raises KeyError, TypeError or ValueError when the event has not the shape every Stripe event has.
     """
     payload, version = event["data"]["object"], event.get("api_version")
-    if not is_known(payload) or payload["object"] in CARRIED_BY:
-        return []
     kind: str = event["type"]
+    if not is_known(payload) or payload["object"] in CARRIED_BY or why_not_mirrored(kind):
+        return []
     name = payload["object"]
     states = _states([canonical_shape(payload, version)], event["created"], event["id"], version)
     own = states[0]

@@ -109,3 +109,8 @@ def test_the_version_of_the_payload_is_kept() -> None:
 def test_a_read_is_never_placed_before_the_creation_of_its_object() -> None:
     (state,) = read_states([customer(created=NOON + 5)], time=NOON, request_id="req_1", api_version=None)
     assert state.time == NOON + 5
+
+
+def test_a_preview_of_an_invoice_is_no_invoice() -> None:
+    preview = {"id": "upcoming_in_1", "object": "invoice", "status": "draft"}
+    assert event_states(event(preview, "invoice.upcoming")) == []

@@ -107,6 +107,7 @@ class Stream:
         self._open: deque[Window] = deque()
         self._windows: list[Window] = []
         self._busy: list[Window] = []
+        self._places: dict[int, Place] = {}
         self._changed = asyncio.Event()
         self._batch = _Batch(self._save)
         self._started = run.now
@@ -146,6 +147,7 @@ class Stream:
             self._started = left.started
             self._progress = replace(self._progress, objects=left.objects)
             self._windows = left.windows
+            self._places = {window.id: window.place(0) for window in left.windows}
             self._open = deque(window for window in left.windows if not window.finished)
 
     async def _complete(self) -> None:
@@ -294,6 +296,7 @@ class Stream:
                 # Another backfill, or a worker; whoever loses starts again.
                 if attempt + 1 == DEADLOCK_TRIES:
                     raise
+        self._places |= {part.place.id: part.place for part in parts}
         made = self._progress
         objects = made.objects + sum(part.place.objects for part in parts)
         self._progress = replace(made, objects=objects, written=made.written + written, total=self._estimate(objects))
@@ -318,15 +321,19 @@ class Stream:
         whole = (self._run.now - self._floor) * len(self._listings)
         if self._run.account.created is None or whole <= 0 or not all(one.created for one in self._listings.values()):
             return None
-        left = sum(
-            window.left(self._floor)
-            if window.reached is not None
-            else (window.before or self._run.now) - max(window.first, self._floor)
-            for window in self._windows
-            if not window.finished
-        )
+        left = sum(self._left(window) for window in self._windows)
         share = 1 - min(whole, left) / whole
         return round(objects / share) if share >= SHARE_LEAST else None
+
+    def _left(self, window: Window) -> int:
+        """Seconds of a window that are not saved yet."""
+        place = self._places.get(window.id)
+        if place is not None and place.finished:
+            return 0
+        end = place.reached if place is not None else None
+        if end is None:
+            end = self._run.now if window.before is None else window.before
+        return max(0, end - max(window.first, self._floor))
 
     def _tell(self) -> Progress:
         self._run.report(self._progress)

@@ -139,6 +139,8 @@ class _Expansion(NamedTuple):
             raise self._refused()
         if "object" in value and isinstance(value["object"], str):
             whole, inside = value, ""
+        if value.get("deleted") is True:
+            return value
         owner = whole["object"] if whole else ""
         name, rest = parts[0], parts[1:]
         field = f"{inside}.{name}" if inside else name

@@ -1,0 +1,133 @@
+"""A field to die on: one database, one Stripe, and processes that are killed there one after the other."""
+
+import random
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from psycopg.sql import SQL, Identifier
+
+from payment_kit.database.connection import Pool, open_pool
+from payment_kit.database.queries import sql
+from tests.crash import judge
+from tests.crash.processes import Process, Processes, processes
+from tests.crash.stripe import ACTS, SECRET, Stripe, stripe
+from tests.waiting import until_found
+
+ROUND_ACTS = 3
+SERVE = ("serve", "--only", "webhooks", "--only", "worker", "--no-catch-up")
+WORK = ("serve", "--only", "worker", "--no-catch-up")
+BACKFILL = ("sync", "backfill", "--json")
+CATCH_UP = ("sync", "catch-up", "--json")
+
+
+class Field:
+    """Where it happens. `kills` counts the processes that were killed at work."""
+
+    def __init__(self, dsn: str, pool: Pool, stripe: Stripe, started: Processes, port: int, seed: int) -> None:
+        self.pool, self.stripe, self.processes = pool, stripe, started
+        self.port = port
+        self.rng = random.Random(seed)
+        self.kills = 0
+        self.environment = {
+            "DATABASE_URL": dsn,
+            "STRIPE_API_BASE": stripe.account.sandbox.url,
+            "STRIPE_API_KEY": stripe.account.sandbox.api_key,
+            "STRIPE_WEBHOOK_SECRET": SECRET,
+            "PAYMENT_KIT_HOME": str(started.folder / "home"),
+            "PAYMENT_KIT_WEBHOOK_PORT": str(port),
+            "PATH": "/usr/bin:/bin",
+        }
+
+    async def start(self, words: Sequence[str] = SERVE) -> Process:
+        """A process; one that receives is waited for."""
+        process = await self.processes.start(words, self.environment)
+        if words == SERVE:
+            await until_found(lambda: self._up(process))
+        return process
+
+    async def _up(self, process: Process) -> bool:
+        assert process.code is None, process.said
+        return await self.stripe.answers_health()
+
+    async def kill_serving(self, process: Process, point: str, passage: int, acts: Sequence[str] = ACTS) -> None:
+        """Do business and deliver its events until `process`, which receives or works, dies at `point`."""
+        self.processes.arm(point, passage)
+        while process.code is None:
+            await self.stripe.do_business(ROUND_ACTS, acts)
+            await self.stripe.deliver()
+            await until_found(lambda: self._idle_or_dead(process))
+        await self._dead_at(process, point)
+
+    async def _idle_or_dead(self, process: Process) -> bool:
+        return process.code is not None or await judge.waiting(self.pool) == (0, 0)
+
+    async def kill_running(self, words: Sequence[str], point: str, passage: int) -> bool:
+        """Run a command that is killed at `point`; false when it has fewer passages and came to its end."""
+        self.processes.arm(point, passage)
+        process = await self.start(words)
+        await process.gone.wait()
+        if process.code == 0:
+            self.processes.arm(None)
+            return False
+        await self._dead_at(process, point)
+        return True
+
+    async def _dead_at(self, process: Process, point: str) -> None:
+        await process.gone.wait()
+        self.processes.arm(None)
+        assert (process.code, process.died_at) == (-9, point), process.said
+        self.kills += 1
+
+    async def run(self, words: Sequence[str]) -> None:
+        """Run a command to its end."""
+        process = await self.start(words)
+        await process.gone.wait()
+        assert process.code == 0, process.said
+
+    async def recover(self) -> None:
+        """Send again what was not acknowledged, and wait until nothing is left to do; somebody has to serve."""
+
+        async def delivered() -> bool:
+            await self.stripe.deliver()
+            return not self.stripe.owing
+
+        async def done() -> bool:
+            return await judge.waiting(self.pool) == (0, 0)
+
+        await until_found(delivered)
+        await until_found(done)
+
+    async def empty(self) -> None:
+        """Forget everything that was mirrored."""
+        async with self.pool.connection() as connection, connection.transaction():
+            await connection.execute("set local payment_kit.may_change_history = 'yes'")
+            tables = [Identifier(*row) for row in await (await connection.execute(sql("demo.tables"))).fetchall()]
+            await connection.execute(SQL("truncate {}, crash.finished").format(SQL(", ").join(tables)))
+
+    async def proved(self) -> None:
+        """Fails with what is wrong with the mirror."""
+        found = await judge.differences(self.pool, self.stripe)
+        assert not found, "\n".join(found[:20])
+
+
+@asynccontextmanager
+async def field(dsn: str, folder: Path, seed: int) -> AsyncIterator[Field]:
+    """A field on a migrated database; every process is dead behind it."""
+    port = free_port()
+    async with (
+        await open_pool(dsn, max_size=2, name="judge") as pool,
+        stripe(seed, port) as opened,
+        processes(folder) as started,
+    ):
+        async with pool.connection() as connection:
+            await connection.execute(judge.AUDIT.encode())
+        yield Field(dsn, pool, opened, started, port, seed)
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

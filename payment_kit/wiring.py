@@ -6,9 +6,10 @@ With DATABASE_URL unset the database is a private PostgreSQL; with STRIPE_API_KE
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -28,7 +29,7 @@ from payment_kit.errors import Problem, UsageProblem
 from payment_kit.mirror.accounts import Account, identify
 from payment_kit.mirror.catch_up import CatchUp
 from payment_kit.mirror.catch_up import catch_up as catch_up_once
-from payment_kit.mirror.connect import for_each_account
+from payment_kit.mirror.connect import Done, for_each_account
 from payment_kit.mirror.inbox import Inbox
 from payment_kit.mirror.intake import Intake
 from payment_kit.mirror.worker import Worker
@@ -94,11 +95,6 @@ class Installation:
     def inbox(self) -> Inbox:
         """The inbox of that account."""
         return self.platforms[0].inbox
-
-    def reaching(self, account_id: str | None) -> tuple[Platform, ...]:
-        """The platforms to ask for one account: the one it belongs to, else all, since it may be connected to any."""
-        own = tuple(platform for platform in self.platforms if account_id in (None, platform.account.id))
-        return own or self.platforms
 
 
 @contextmanager
@@ -175,6 +171,26 @@ def _database_named(dsn: str) -> Iterator[None]:
         if found is None:
             raise
         raise found from None
+
+
+async def for_accounts(
+    kit: Installation, work: Callable[[Platform, Account], Awaitable[T]], only: str | None = None
+) -> list[Done[T]]:
+    """Do `work` for every account the keys reach, or `only` for that one; one account's `Problem` stops no other.
+
+    Raises the problem of the only key there is, and `UsageProblem` ACCOUNT_UNKNOWN for an account no key reaches.
+    """
+    done: list[Done[T]] = []
+    for platform in kit.platforms:
+        try:
+            done += await for_each_account(kit.pool, platform.account, partial(work, platform), only=only)
+        except Problem as problem:
+            if len(kit.platforms) == 1:
+                raise
+            done.append(Done(platform.account, None, problem))
+    if only is not None and not done:
+        raise UsageProblem("ACCOUNT_UNKNOWN", f"No key of STRIPE_API_KEY is known to reach {only}.")
+    return done
 
 
 def open_gateway(settings: Settings, access: StripeAccess, key: SecretStr | None = None) -> StripeGateway:

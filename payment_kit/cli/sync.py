@@ -1,26 +1,23 @@
 """`payment-kit sync`: bring the mirror up to Stripe and see how it stands."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import click
 import orjson
 
 from payment_kit import config, wiring
 from payment_kit.cli.screen import Report, Screen
+from payment_kit.cli.sync_shown import caught_up, show_caught_up, show_standing, standing
+from payment_kit.errors import UsageProblem
+from payment_kit.mirror.accounts import Account, connected
 from payment_kit.mirror.backfill import Progress, backfill
 from payment_kit.mirror.catalogue import CATALOGUE
-from payment_kit.mirror.catch_up import catch_up
+from payment_kit.mirror.catch_up import CatchUp, catch_up
+from payment_kit.mirror.connect import Done
 from payment_kit.mirror.settlement import pull_settlement
-from payment_kit.mirror.status import Status, Stream, status
+from payment_kit.mirror.status import Status, status
 
-OUTCOMES = {
-    "applied": "applied",
-    "stale": "held nothing newer",
-    "unmapped": "of types no table holds",
-    "dead": "given up",
-    "waiting": "waiting",
-}
+account_option = click.option("--account", metavar="acct_…", help="Only this account. [default: all the keys reach]")
 
 
 @click.group("sync")
@@ -61,83 +58,65 @@ def backfill_command(*, objects: tuple[str, ...], as_json: bool) -> None:
 
 
 @command.command("catch-up")
+@account_option
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
-def catch_up_command(*, as_json: bool) -> None:
-    """Fetch what webhooks did not bring, from Stripe's events list, and pull what has no webhook.
+def catch_up_command(*, account: str | None, as_json: bool) -> int:
+    """Fetch what webhooks did not bring, from Stripe's events list, and read again what has no events.
 
-    Goes back to the last catch-up; when that is longer ago than Stripe keeps events (30 days), everything is listed
-    anew.
+    Of every account: those the keys belong to and those connected to them. Goes back to the last catch-up; when that is
+    longer ago than Stripe keeps events (30 days), everything is listed anew. Exit code: 0 done, 1 an account could not
+    be read.
     """
 
-    async def run(screen: Screen) -> dict[str, object]:
+    async def run(screen: Screen) -> list[Done[CatchUp]]:
         async with wiring.installation(config.load()) as kit:
             with screen.progress("Catch-up", "events") as advance:
-                found = await catch_up(
-                    kit.gateway,
-                    kit.pool,
-                    kit.account,
-                    progress=listed(advance),
-                    seen_so_far=lambda seen: advance(seen, 0, "events compared"),
-                )
-        return {
-            "seen": found.seen,
-            "missing": found.missing,
-            "backfilled": found.backfilled,
-            "outcomes": dict(found.applied.outcomes),
-            "complete_through": datetime.fromtimestamp(found.complete_through, UTC).isoformat(),
-        }
+                report = listed(advance)
+
+                async def one(platform: wiring.Platform, account: Account) -> CatchUp:
+                    def compared(seen: int) -> None:
+                        advance(seen, 0, "events compared")
+
+                    return await catch_up(platform.gateway, kit.pool, account, progress=report, seen_so_far=compared)
+
+                return await wiring.for_accounts(kit, one, account)
 
     screen = Screen(to_stderr=as_json)
-    result = wiring.run(run(screen))
+    done = wiring.run(run(screen))
     if as_json:
-        click.echo(orjson.dumps(result))
-        return
-    screen.done(f"{result['seen']:,} events compared", f"{result['missing']:,} had not reached us and are applied now")
-    if result["backfilled"]:
-        screen.note("The last catch-up was longer ago than Stripe keeps events: every object was listed anew.")
-    screen.note(f"The mirror is complete through {result['complete_through']}.")
+        click.echo(orjson.dumps(caught_up(done)))
+    else:
+        show_caught_up(screen, done)
+    return 1 if any(one.problem for one in done) else 0
 
 
 @command.command("status")
+@account_option
 @click.option("--json", "as_json", is_flag=True, help="The status as JSON on stdout.")
-def status_command(*, as_json: bool) -> int:
-    """Show how far each stream has been read, what waits in the inbox, and how much the mirror holds.
+def status_command(*, account: str | None, as_json: bool) -> int:
+    """Show of every account whether the mirror is complete, or what it waits for, and how much it holds.
 
-    Exit code: 0 nothing was given up, 1 the inbox holds dead events.
+    COMPLETE: everything of Stripe before the time shown is in the mirror. PENDING: not yet, and why. Exit code: 0
+    nothing was given up, 1 the inbox of an account holds dead events.
     """
 
-    async def run() -> tuple[str, Status]:
+    async def run() -> list[tuple[Account, Status]]:
         async with wiring.installation(config.load()) as kit:
-            return kit.account.id, await status(kit.pool, kit.account.id)
+            known = [platform.account for platform in kit.platforms]
+            known += [one for platform in known for one in await connected(kit.pool, platform)]
+            chosen = [one for one in known if account in (None, one.id)]
+            if not chosen:
+                raise UsageProblem("ACCOUNT_UNKNOWN", f"No key of STRIPE_API_KEY is known to reach {account}.")
+            return [(one, await status(kit.pool, one.id)) for one in chosen]
 
-    account, now = wiring.run(run())
+    found = wiring.run(run())
     if as_json:
-        click.echo(orjson.dumps({"account": account, "status": now}))
+        click.echo(orjson.dumps({"accounts": [standing(one, now) for one, now in found]}))
     else:
-        _show(Screen(), account, now)
-    return 1 if now.lag.dead else 0
-
-
-def _show(screen: Screen, account: str, now: Status) -> None:
-    screen.title(f"The mirror of {account}")
-    lag = now.lag
-    waiting = f"{lag.waiting:,} waiting, oldest {lag.oldest_seconds:.0f} s" if lag.waiting else "nothing waiting"
-    screen.result(not lag.dead, f"Inbox: {waiting}", f"{lag.dead:,} given up" if lag.dead else "")
-    if lag.owed:
-        screen.note(f"{lag.owed:,} objects are still to be read from Stripe; the mirror is complete up to the oldest.")
-    outcomes = ", ".join(f"{now.events[name]:,} {said}" for name, said in OUTCOMES.items() if name in now.events)
-    screen.note(f"{now.deliveries:,} deliveries; events: {outcomes or 'none yet'}")
-    streams = {stream.name: stream for stream in now.streams}
-    rows = [
-        [name, f"{now.rows.get(name, 0):,}" if name in now.rows else "", _through(streams.get(name))]
-        for name in sorted({*now.rows, *streams})
-    ]
-    screen.table(["", "rows", "complete through"], rows)
-
-
-def _through(stream: Stream | None) -> str:
-    through = stream.complete_through if stream else None
-    return through.strftime("%Y-%m-%d %H:%M:%S") if through else "—"
+        screen = Screen()
+        for one, now in found:
+            show_standing(screen, one, now)
+    return 1 if any(now.lag.dead for _, now in found) else 0
 
 
 def listed(advance: Report) -> Callable[[Progress], None]:

@@ -23,8 +23,9 @@ from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.backfill import Report, backfill
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.inbox import Inbox, envelope
-from payment_kit.mirror.polling import Polled, poll
+from payment_kit.mirror.polling import Polled, only_platforms, poll
 from payment_kit.mirror.settlement import Settlement, pull_settlement
+from payment_kit.mirror.stream import swept
 from payment_kit.mirror.worker import Tally, Worker
 from payment_kit.stripe_gateway.gateway import StripeGateway
 
@@ -41,6 +42,7 @@ _POSITION = sql("sync.position")
 _COMPLETE = sql("sync.complete")
 _ADVANCE = sql("sync.advance")
 _GAP = sql("sync.gap")
+_REFUSED = sql("sync.refused")
 _LISTED_SINCE = sql("sync.listed_since")
 _UNTRIED_BEFORE = sql("inbox.untried_before")
 _FIRST_UNAPPLIED = sql("inbox.first_unapplied")
@@ -107,7 +109,9 @@ async def _bridge(
 ) -> None:
     """List every object whose last complete listing began before the end of the gap, which is remembered first.
 
-    `gap`: Unix seconds from (None: for ever) and to which the events are gone from Stripe's list.
+    `gap`: Unix seconds from (None: for ever) and to which the events are gone from Stripe's list. Deletions in it are
+    found by the backfill: a stream is complete only when every row its lists missed was asked for. What Stripe refuses
+    to list stays incomplete, and the status says so.
     """
     key = {"account_id": account.id}
     async with pool.connection() as connection:
@@ -115,10 +119,13 @@ async def _bridge(
         await connection.execute(_GAP, given)
         rows = await (await connection.execute(_LISTED_SINCE, key | {"since": gap[1]})).fetchall()
     listed = {row[0] for row in rows}
-    swept = [entry for entry in CATALOGUE.values() if any(listing.swept for listing in entry.listings)]
-    needed = [entry.name for entry in swept if entry.table not in listed]
-    if needed:
-        await backfill(gateway, pool, account, objects=needed, progress=progress)
+    wanted = [entry for entry in CATALOGUE.values() if swept(entry) and not only_platforms(entry, account)]
+    needed = [entry.name for entry in wanted if entry.table not in listed]
+    done = await backfill(gateway, pool, account, objects=needed, progress=progress) if needed else {}
+    for stream, why in ((name, one.refused) for name, one in done.items() if one.refused):
+        given = key | {"stream": stream, "refused": orjson.dumps({"refused": why}).decode()}
+        async with pool.connection() as connection:
+            await connection.execute(_REFUSED, given)
 
 
 def _offset(before: int, report: Callable[[int], None] | None) -> Callable[[int], None]:
@@ -187,6 +194,10 @@ async def _listed_through(pool: Pool, account_id: str) -> int | None:
 
 
 async def _complete_through(pool: Pool, account_id: str) -> int | None:
+    """What the stream claims, less what came in late: an event or a debt that is older than the claim."""
     async with pool.connection() as connection:
         row = await (await connection.execute(_POSITION, {"account_id": account_id, "stream": STREAM})).fetchone()
-    return row[0] if row else None
+        late = await (await connection.execute(_FIRST_UNAPPLIED, {"account_id": account_id})).fetchone()
+    if row is None or row[0] is None:
+        return None
+    return int(row[0] if late is None or late[0] is None else min(row[0], late[0]))

@@ -13,7 +13,7 @@ import structlog
 
 from payment_kit.database.connection import Pool
 from payment_kit.database.queries import sql
-from payment_kit.errors import Problem, UsageProblem
+from payment_kit.errors import Problem
 from payment_kit.mirror.accounts import Account, connected, find_connected
 from payment_kit.mirror.concurrently import each
 
@@ -39,8 +39,8 @@ async def for_each_account(
 ) -> list[Done[T]]:
     """Do `work` for the account of a key, then for the accounts connected to it, several at a time.
 
-    `only` names the one to do it for. Raises what `work` raises for the key's own account, `UsageProblem`
-    ACCOUNT_UNKNOWN for an `only` the key does not reach; a `Problem` of a connected one is in its `Done`.
+    `only` names the one to do it for; nothing is done when the key does not reach it. Raises what `work` raises for the
+    key's own account; a `Problem` of a connected one is in its `Done`.
     """
     done: list[Done[T]] = []
     if only in (None, platform.id):
@@ -49,8 +49,6 @@ async def for_each_account(
         return done
     await find_connected(pool, platform)
     accounts = [account for account in await connected(pool, platform) if only in (None, account.id)]
-    if only is not None and not accounts:
-        raise UsageProblem("ACCOUNT_UNKNOWN", f"{only} is neither {platform.id} nor known to be connected to it.")
 
     async def one(account: Account) -> Done[T]:
         try:

@@ -16,9 +16,9 @@ from payment_kit.database.connection import Pool
 from payment_kit.database.queries import sql
 from payment_kit.errors import NotFound, Refused, UsageProblem
 from payment_kit.mirror.accounts import Account
-from payment_kit.mirror.backfill import write_pages
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.concurrently import each
+from payment_kit.mirror.pages import write_pages
 from payment_kit.mirror.reading import complete, expanding, parameters
 from payment_kit.mirror.stripe_object import Listing, StripeObject
 from payment_kit.stripe_gateway.gateway import StripeGateway
@@ -62,7 +62,7 @@ async def poll(gateway: StripeGateway, pool: Pool, account: Account, *, since: i
     Idempotent. A list that Stripe refuses this key is remembered as refused and does not stop the others; raises the
     gateway's other problems.
     """
-    entries = [entry for entry in CATALOGUE.values() if entry.polled and not _only_platforms(entry, account)]
+    entries = [entry for entry in CATALOGUE.values() if entry.polled and not only_platforms(entry, account)]
 
     async def one(entry: StripeObject) -> Polled:
         return await _poll(gateway, pool, account, entry, since)
@@ -72,8 +72,8 @@ async def poll(gateway: StripeGateway, pool: Pool, account: Account, *, since: i
     return Polled(sum(one.read for one in found), sum(one.changed for one in found), refused)
 
 
-def _only_platforms(entry: StripeObject, account: Account) -> bool:
-    """No accounts are connected to a connected account."""
+def only_platforms(entry: StripeObject, account: Account) -> bool:
+    """Is it of no use to list this for `account`? No accounts are connected to a connected account."""
     return entry.name == "account" and account.platform is not None
 
 
@@ -86,7 +86,7 @@ async def _poll(gateway: StripeGateway, pool: Pool, account: Account, entry: Str
             async with aclosing(gateway.list(path, params, account=account.header, bulk=True, ahead=1)) as pages:
                 async for page in pages:
                     started = page.server_time if started is None else started
-                    await complete(gateway, entry, page.data, account=account.header)
+                    await complete(gateway, entry, page.data, account=account.header, bulk=True)
                     async with pool.connection() as connection:
                         changed += await write_pages(connection, account, [page])
                     read += len(page.data)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from payment_kit.database.connection import Pool
 from payment_kit.database.queries import sql
 from payment_kit.mirror.accounts import Account
-from payment_kit.mirror.backfill import write_pages
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.concurrently import each
+from payment_kit.mirror.pages import write_pages
 from payment_kit.stripe_gateway.gateway import StripeGateway
 
 STREAM = "balance_transactions"

@@ -61,3 +61,9 @@ select
 from payment_kit.accounts
 where platform = %(platform)s::text and livemode = %(livemode)s::boolean
 order by account_id;
+
+-- name: accounts.platform
+-- The platform an account is connected to; null for one with a key of its own, no row for a stranger.
+select platform
+from payment_kit.accounts
+where account_id = %(account_id)s::text;

@@ -108,13 +108,18 @@ where account_id = %(account_id)s::text and event_id = %(event_id)s::text and ou
 returning outcome;
 
 -- name: inbox.lag
--- How many events wait or are dead, for how many seconds the oldest has waited, and how many reads are owed.
+-- How many events wait or are dead, for how many seconds the oldest has waited, how many reads are owed, and since when.
 select
     count(*) filter (where outcome is null),
     count(*) filter (where outcome = 'dead'),
     coalesce(extract(epoch from now() - min(received_at) filter (where outcome is null)), 0)::double precision,
     (
         select count(*)
+        from payment_kit.owed
+        where account_id = %(account_id)s::text
+    ),
+    (
+        select min(since)
         from payment_kit.owed
         where account_id = %(account_id)s::text
     )
@@ -138,15 +143,16 @@ select extract(epoch from least(
 ))::bigint;
 
 -- name: inbox.deliveries
--- Stored events and their deliveries, by outcome.
+-- Stored events and their deliveries, by type and outcome.
 select
+    type,
     coalesce(outcome, 'waiting'),
     count(*),
     sum(deliveries)::bigint
 from payment_kit.inbox
 where account_id = %(account_id)s::text
-group by 1
-order by 1;
+group by 1, 2
+order by 1, 2;
 
 -- name: inbox.untried_before
 -- Does an event, or a read that is owed, from before this moment of Stripe's time wait for its first attempt?

@@ -37,12 +37,16 @@ set
     finished_at = excluded.finished_at;
 
 -- name: sync.streams
--- Every stream of an account with its completeness, for people.
+-- Every stream of an account with its completeness, whether it is being read or was broken off, why it was refused,
+-- and the gap (Unix seconds) that has to be bridged first.
 select
     stream,
     complete_through,
     objects,
-    started_at,
+    started_at is not null and finished_at is null,
+    coalesce(position->>'refused', ''),
+    (position->'gap'->>0)::bigint,
+    (position->'gap'->>1)::bigint,
     finished_at
 from payment_kit.sync_state
 where account_id = %(account_id)s::text

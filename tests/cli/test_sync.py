@@ -52,10 +52,11 @@ def test_a_catch_up_brings_what_was_not_delivered(called: Called, against_stripe
 def test_the_status_says_what_is_complete_and_what_waits(called: Called, against_stripe: Sandbox) -> None:
     called("sync", "catch-up")
     code, found = called("sync", "status")
-    streams = {one["name"]: one["complete_through"] for one in found["status"]["streams"]}
-    assert (code, found["account"], found["status"]["lag"]["waiting"]) == (0, against_stripe.account_id, 0)
-    assert streams["events"] is not None
-    assert streams["balance_transactions"] is not None
+    (one,) = found["accounts"]
+    assert (code, one["account"], one["livemode"]) == (0, against_stripe.account_id, False)
+    assert (one["status"]["state"], one["status"]["reasons"], one["status"]["lag"]["waiting"]) == ("COMPLETE", [], 0)
+    streams = {stream["name"]: stream["complete_through"] for stream in one["status"]["streams"]}
+    assert one["status"]["complete_through"] in (streams["events"], streams["balance_transactions"])
 
 
 def test_dead_events_are_exit_code_1(called: Called, against_stripe: Sandbox, database: str) -> None:
@@ -67,7 +68,8 @@ def test_dead_events_are_exit_code_1(called: Called, against_stripe: Sandbox, da
             [against_stripe.account_id] * 2,
         )
     code, found = called("sync", "status")
-    assert (code, found["status"]["lag"]["dead"]) == (1, 1)
+    (one,) = found["accounts"]
+    assert (code, one["status"]["lag"]["dead"], one["status"]["state"]) == (1, 1, "PENDING")
 
 
 def test_people_read_what_became_of_events(
@@ -92,6 +94,8 @@ def test_people_read_a_table(capsys: pytest.CaptureFixture[str], against_stripe:
     said = capsys.readouterr().out
     assert ended.value.code == 0
     assert f"The mirror of {against_stripe.account_id}" in said
+    assert "PENDING" in said
+    assert "nothing was compared with Stripe yet" in said
     assert "balance_transactions" in said
 
 

@@ -158,7 +158,9 @@ def _reasons(streams: Sequence[Stream], lag: Lag, names: set[str]) -> Iterator[s
     """Why the mirror is not complete, in words; nothing when it is. `names`: the streams a backfill reads."""
     events = next((one for one in streams if one.name == EVENTS), None)
     yield from _reasons_of_events(events)
-    yield from (f"{one.name}: Stripe refused: {one.refused}" for one in streams if one.refused and one is not events)
+    for one in (one for one in streams if one.refused and one is not events):
+        after = "" if one.name.startswith(POLLED) else "; with the right to read it, run `payment-kit sync backfill`"
+        yield f"{one.name}: Stripe refused: {one.refused}{after}"
     # What was never finished: a list that is only read again is complete through its last end all the same.
     unfinished = [one for one in streams if one.name in names and one.complete_through is None and not one.refused]
     if unfinished:

@@ -4,6 +4,65 @@ set check_function_bodies = off;
 create schema payment_kit;
 create schema stripe;
 
+CREATE OR REPLACE FUNCTION payment_kit.as_of(account text, object text, at timestamp with time zone, known_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone)
+ RETURNS TABLE(id text, source_time timestamp with time zone, source_event text, raw jsonb, certain boolean)
+ LANGUAGE plpgsql
+ STABLE
+ SET jit TO 'off'
+AS $function$
+declare
+    carrier text;
+    list text;
+begin
+    select found.parent, found.field into carrier, list from payment_kit.carried_by(as_of.object) as found;
+    if carrier is null then
+        return query
+            select distinct on (states.id)
+                states.id, states.source_time, states.source_event, states.raw, not states.tied
+            from payment_kit.states_at(as_of.account, as_of.object, as_of.at, as_of.known_at) as states
+            -- Of a tie the one that was written into the row last: the writer knew what it was told by then.
+            order by
+                states.id,
+                case
+                    when states.tied then (
+                        select max(changes.position) from payment_kit.changes as changes
+                        where changes.account_id = as_of.account and changes.object = as_of.object
+                            and changes.id = states.id and changes.event = states.source_event
+                    )
+                end desc nulls last,
+                states.source_event desc;
+    else
+        return query
+            select
+                child->>'id', parents.source_time, parents.source_event, child,
+                parents.certain and coalesce(parents.raw->list->>'has_more', 'false') <> 'true'
+            from payment_kit.as_of(as_of.account, carrier, as_of.at, as_of.known_at) as parents,
+                lateral jsonb_array_elements(
+                    case jsonb_typeof(parents.raw->list->'data') when 'array' then parents.raw->list->'data' end
+                ) as child
+            where jsonb_typeof(child->'id') = 'string';
+    end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION payment_kit.carried_by(kind text, OUT parent text, OUT field text)
+ RETURNS record
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    select carried.parent, carried.field
+    from (
+        values
+        ('transfer_reversal', 'transfer', 'reversals'),
+        ('fee_refund', 'application_fee', 'refunds'),
+        ('subscription_item', 'subscription', 'items'),
+        ('line_item', 'invoice', 'lines'),
+        ('credit_note_line_item', 'credit_note', 'lines'),
+        ('entitlements.active_entitlement', 'entitlements.active_entitlement_summary', 'entitlements')
+    ) as carried (child, parent, field)
+    where carried.child = kind
+$function$;
+
 CREATE OR REPLACE FUNCTION payment_kit.inserted()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -12,6 +71,20 @@ begin
     insert into payment_kit.changes (account_id, object, id, operation, event)
     select account_id, tg_argv[0], id, case when deleted_at is null then 'insert' else 'delete' end, source_event
     from fresh order by id;
+    return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION payment_kit.kept()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if coalesce(current_setting('payment_kit.may_change_history', true), '') <> 'yes' then
+        raise exception '%.% is append-only: % is refused', tg_table_schema, tg_table_name, lower(tg_op)
+        using errcode = 'restrict_violation',
+        hint = 'Who has to (erasing a person, emptying a test database) says so in the same transaction: set local payment_kit.may_change_history = ''yes''.';
+    end if;
     return null;
 end
 $function$;
@@ -41,6 +114,66 @@ begin
     );
     return null;
 end
+$function$;
+
+CREATE OR REPLACE FUNCTION payment_kit.states_at(account text, kind text, at timestamp with time zone, known_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, ids text[] DEFAULT NULL::text[])
+ RETURNS TABLE(id text, source_time timestamp with time zone, source_progress bigint[], source_event text, raw jsonb, api_version text, recorded_at timestamp with time zone, is_row boolean, tied boolean)
+ LANGUAGE plpgsql
+ STABLE
+ SET jit TO 'off'
+AS $function$
+declare
+    stored regclass := payment_kit.table_of(kind);
+begin
+    if stored is null then
+        raise exception 'no table holds objects of the kind %', kind using errcode = 'invalid_parameter_value';
+    end if;
+    -- A row is the newest of everything known of its object, so the versions only speak where the row is from later.
+    return query execute format(
+        $query$
+        select
+            id, source_time, source_progress, source_event, raw, api_version, synced_at, true,
+            exists (
+                select from payment_kit.owed
+                where owed.account_id = $1 and owed.object = $2 and owed.id = stored.id and owed.reason = 'tie'
+            )
+        from %1$s as stored
+        where account_id = $1 and source_time <= $3 and synced_at <= $4 and deleted_at is null
+            and ($5 is null or id = any($5))
+        union all
+        select id, source_time, source_progress, source_event, raw, api_version, recorded_at, false,
+            bool_or(differs) over (partition by id)
+        from (
+            select *, raw is distinct from first_value(raw) over (partition by id) as differs
+            from (
+                select *,
+                    rank() over (partition by id order by source_time desc, source_progress desc) as place,
+                    bool_or(deleted) over (partition by id) as gone
+                from payment_kit.versions
+                where account_id = $1 and object = $2 and source_time <= $3 and recorded_at <= $4
+                    and ($5 is null or id = any($5))
+                    and not exists (
+                        select from %1$s as stored
+                        where stored.account_id = $1 and stored.id = versions.id
+                            and stored.source_time <= $3 and stored.synced_at <= $4
+                    )
+            ) as ranked
+            where place = 1 and not gone
+        ) as newest
+        order by 1
+        $query$,
+        stored
+    ) using account, kind, at, known_at, ids;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION payment_kit.table_of(kind text)
+ RETURNS regclass
+ LANGUAGE sql
+ STABLE
+AS $function$
+    select tgrelid::regclass from pg_trigger
+    where tgfoid = 'payment_kit.inserted()'::regprocedure and tgargs = convert_to(kind, 'UTF8') || '\x00'::bytea
 $function$;
 
 create table payment_kit.accounts (
@@ -87,6 +220,13 @@ create table payment_kit.changes (
     before_event text,
     recorded_at timestamp with time zone default now() not null,
     constraint changes_pkey PRIMARY KEY ("position")
+);
+
+create table payment_kit.followers (
+    name text not null,
+    cursor text not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint followers_pkey PRIMARY KEY (name)
 );
 
 create table payment_kit.inbox (
@@ -1501,6 +1641,7 @@ create view stripe.events with (security_invoker=true) as
     outcome
    FROM payment_kit.inbox;
 
+CREATE TRIGGER versions_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON payment_kit.versions FOR EACH STATEMENT EXECUTE FUNCTION payment_kit.kept();
 CREATE TRIGGER accounts_inserted AFTER INSERT ON stripe.accounts REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION payment_kit.inserted('account');
 CREATE TRIGGER accounts_removed AFTER DELETE ON stripe.accounts FOR EACH ROW EXECUTE FUNCTION payment_kit.replaced('account');
 CREATE TRIGGER accounts_updated AFTER UPDATE ON stripe.accounts FOR EACH ROW EXECUTE FUNCTION payment_kit.replaced('account');
@@ -1639,6 +1780,7 @@ CREATE TRIGGER transfers_updated AFTER UPDATE ON stripe.transfers FOR EACH ROW E
 
 comment on table payment_kit.accounts is 'The Stripe accounts mirrored here; test and live are never mixed under one id.';
 comment on column payment_kit.accounts.platform is 'The account of the key a connected account is reached with; null for that account itself.';
+comment on function payment_kit.as_of(text,text,timestamp with time zone,timestamp with time zone) is 'Every object of a kind as it was at a moment of Stripe''s time, deleted ones left out; with known_at as we knew it then. certain is false where states of one second differ in an order SQL cannot tell, and where a list went on at Stripe.';
 comment on table payment_kit.backfill_missed is 'Rows that a list of Stripe''s should have shown and did not; each is asked for by itself before it counts as deleted.';
 comment on table payment_kit.backfill_windows is 'The pieces of a backfill under way: each a range of creation times of one list of Stripe''s, and how far it is read. A stream that was read to its end has none.';
 comment on column payment_kit.backfill_windows.after is 'The last object (or parent) whose page is in the mirror; the reading goes on behind it.';
@@ -1647,16 +1789,19 @@ comment on column payment_kit.backfill_windows.created_before is 'Exclusive; nul
 comment on column payment_kit.backfill_windows.created_from is 'Inclusive; null: from the beginning.';
 comment on column payment_kit.backfill_windows.reached_at is 'When that object was created: newest come first.';
 comment on column payment_kit.backfill_windows.started_at is 'Stripe''s time before the first request of the stream: through it the stream is complete in the end.';
+comment on function payment_kit.carried_by(text) is 'The object that carries another inside its own state, and the list it is in there; null for what stands alone.';
 comment on table payment_kit.changes is 'The outbox: one row for each row of schema stripe that was inserted, updated or deleted, written in the same transaction.';
 comment on column payment_kit.changes.before_event is 'What had caused the state before; its payload is in payment_kit.versions.';
 comment on column payment_kit.changes.event is 'What caused it: the id of the event, or read:<request id>.';
 comment on column payment_kit.changes.operation is 'insert, update or delete. What follows these ends with the rows that are not deleted; a delete may be told of what was never there, or twice.';
+comment on table payment_kit.followers is 'Applications that follow payment_kit.changes by a name: the cursor behind which each of them goes on.';
 comment on table payment_kit.inbox is 'Verified webhook bodies, stored whole before they are acknowledged. The row is the job: applied_at is set in the transaction that writes the mirror.';
 comment on column payment_kit.inbox.deliveries is 'How often this event reached us; repetitions are counted, never applied again.';
 comment on column payment_kit.inbox.outcome is 'applied, stale (a newer state was already there), unmapped (a type no table holds) or dead (given up, see last_error).';
 comment on column payment_kit.inbox.platform is 'The account of the key this event came by; account_id is the one it is about.';
 comment on column payment_kit.inbox.source is 'How the event came: webhook (HTTP), grpc (HandleWebhook), catch_up (Stripe''s events list).';
 comment on function payment_kit.inserted() is 'Tells of new rows in the outbox.';
+comment on function payment_kit.kept() is 'Refuses to change or remove what was recorded, unless the transaction has set payment_kit.may_change_history to yes.';
 comment on table payment_kit.owed is 'Reads of Stripe that are owed: objects whose newest state the events do not tell, and lists that hang on them (part names the kind listed).';
 comment on column payment_kit.owed.reason is 'tie (states of one second in no known order), parts (more than the payload holds), version (sent in an older shape), thin (a notification without the object), reference (known by its id only).';
 comment on column payment_kit.owed.since is 'Stripe''s time of the oldest reason; the mirror is complete only before it.';
@@ -1666,7 +1811,9 @@ comment on column payment_kit.reads.event is 'read:<request id>, as in source_ev
 comment on function payment_kit.replaced() is 'Keeps what a row held in the versions, and tells of the change in the outbox.';
 comment on table payment_kit.requests is 'The outcome of every write by its request_id, so that a repeated call answers the same and happens once.';
 comment on table payment_kit.schema_migrations is 'Which migrations this database has, and the hash of each file.';
+comment on function payment_kit.states_at(text,text,timestamp with time zone,timestamp with time zone,text[]) is 'The newest state of each object at a moment of Stripe''s time, of what we knew at a moment of our own; several where states of one second differ and are in no order by their keys (tied). Deleted objects are left out.';
 comment on table payment_kit.sync_state is 'How far each stream has been read from Stripe. complete_through is in Stripe''s time: everything before it is in the mirror.';
+comment on function payment_kit.table_of(text) is 'The table of an object by Stripe''s name for it, e.g. stripe.customers for customer; null for one that is not mirrored.';
 comment on table payment_kit.versions is 'Append-only: every state of every object that is in no row: what a row held before, and what came too late to be in one.';
 comment on view stripe.events is 'Every event that reached us, as Stripe sent it.';
 comment on table stripe.payout_balance_transactions is 'Which balance transactions an automatic payout pays out, as Stripe itemises it; the payout''s own transaction is among them.';

@@ -129,7 +129,9 @@ def _empty(connection: Connection[Any], dsn: str) -> str:
             raise UsageProblem("DATABASE_HAS_OTHER_DATA", f"The database holds the data of {others[0][0]}.")
     migrate(dsn)
     tables = [Identifier(schema, name) for schema, name in connection.execute(sql("demo.tables"), {}).fetchall()]
-    connection.execute(SQL("truncate {}").format(SQL(", ").join(tables)))
+    with connection.transaction():
+        connection.execute("set local payment_kit.may_change_history = 'yes'")
+        connection.execute(SQL("truncate {}").format(SQL(", ").join(tables)))
     return str(connection.info.parameter_status("server_version")).split(" ")[0]
 
 

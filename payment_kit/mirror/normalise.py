@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import orjson
+
 from payment_kit.mirror.catalogue import CARRIED_BY, CATALOGUE
 from payment_kit.mirror.event_types import is_deletion, why_not_mirrored
 from payment_kit.mirror.order import READ, Payload, State, progress_of
@@ -54,6 +56,16 @@ def previous_attributes(event: Payload) -> Payload | None:
         return None
     changes = canonical_changes(previous, payload, event.get("api_version"))
     return _canonical(changes, CATALOGUE[payload["object"]], [], set())
+
+
+def previous_in(body: bytes | None, object_id: str) -> Payload | None:
+    """The same of a stored event, when it is about the object `object_id` itself and not about one around it."""
+    if body is None:
+        return None
+    event = orjson.loads(body)
+    payload = event["data"]["object"]
+    mine = payload.get(CATALOGUE[payload["object"]].id_field) if payload.get("object") in CATALOGUE else None
+    return previous_attributes(event) if mine == object_id else None
 
 
 def read_states(

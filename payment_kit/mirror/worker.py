@@ -19,6 +19,7 @@ import structlog
 from payment_kit.database.connection import Pool, connect_async
 from payment_kit.database.queries import sql
 from payment_kit.errors import Problem
+from payment_kit.mirror.changes import announce
 from payment_kit.mirror.debts import debts_of_event, owe
 from payment_kit.mirror.inbox import CHANNEL
 from payment_kit.mirror.normalise import event_states
@@ -162,6 +163,8 @@ class Worker:
             await _finish(connection, finished)
         self.tally.outcomes.update(finished.values())
         self._applied.set()
+        if finished:
+            await announce(self._pool)
         return len(claimed)
 
     async def _keep_paying(self, stop: asyncio.Event, stopping: asyncio.Task[bool]) -> None:
@@ -173,6 +176,8 @@ class Worker:
     async def _pay(self) -> int:
         taken, paid = await self._payer.step()
         self.tally.paid += paid
+        if paid:
+            await announce(self._pool)
         return taken
 
     async def _apply(self, connection: Connection, events: Sequence[Claimed], finished: Outcomes) -> None:

@@ -33,8 +33,9 @@ async def open_pool(dsn: str, *, max_size: int, name: str) -> Pool:
     """A pool of 1..`max_size` autocommit connections, already open, at least one of them connected.
 
     `name` is what ``pg_stat_activity`` shows. A caller waits `POOL_WAIT_SECONDS` at most for a connection, and at most
-    `POOL_WAITING_MAX` callers wait; a connection the server has hung up is replaced before it is handed out. Raises
-    `Problem` DATABASE_UNREACHABLE, DATABASE_TOO_OLD or SETTING_INVALID.
+    `POOL_WAITING_MAX` callers wait; a connection the server has hung up is replaced before it is handed out. However
+    long the server was away, it is found again within seconds: the pauses between attempts double only as long as that
+    wait. Raises `Problem` DATABASE_UNREACHABLE, DATABASE_TOO_OLD or SETTING_INVALID.
     """
     probe = await connect_async(dsn, name=name)
     await probe.close()
@@ -45,6 +46,7 @@ async def open_pool(dsn: str, *, max_size: int, name: str) -> Pool:
         max_size=max_size,
         max_waiting=POOL_WAITING_MAX,
         timeout=POOL_WAIT_SECONDS,
+        reconnect_timeout=POOL_WAIT_SECONDS,
         configure=_configure_async,
         check=_check,
         name=name,
@@ -141,7 +143,10 @@ _SIGNS: Mapping[str, str] = {
 
 _SESSION = sql.SQL(
     "select set_config('statement_timeout', {}, false),"
-    " set_config('idle_in_transaction_session_timeout', {}, false), set_config('timezone', 'UTC', false)"
+    " set_config('idle_in_transaction_session_timeout', {}, false), set_config('timezone', 'UTC', false),"
+    # JSON of some kilobytes is compressed in a fifth of the time; a server can be built without it
+    " (select set_config('default_toast_compression', 'lz4', false) from pg_settings"
+    " where name = 'default_toast_compression' and 'lz4' = any(enumvals))"
 ).format(f"{STATEMENT_SECONDS}s", f"{IDLE_TRANSACTION_SECONDS}s")
 
 

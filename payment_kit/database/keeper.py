@@ -1,4 +1,4 @@
-"""The keeper of an embedded server: starts it, restarts it after a crash, and stops it when its last user is gone.
+"""The keeper of an embedded server: starts it, restarts it after every crash, and stops it when its last user is gone.
 
     python -m payment_kit.database.keeper STATE_FOLDER
 
@@ -24,7 +24,9 @@ from payment_kit.database import server as servers
 from payment_kit.errors import Problem
 
 TICK_SECONDS = 0.2
-RESTARTS_MAX = 5
+RESTART_WAIT_SECONDS_MAX = 2.0
+CALM_SECONDS = 60.0
+"""A server that ran so long is started again at once when it dies; one that dies sooner waits longer each time."""
 LEASE, MUTEX, KEEPER = "lease", "start", "keeper"
 
 
@@ -67,7 +69,7 @@ class _Stopped(Exception):
 
 
 def _watch(server: servers.Server, child: subprocess.Popen[bytes] | None, pid: int | None, descriptor: int) -> None:
-    restarts = 0
+    wait, restart_at = 0.0, 0.0
     while True:
         time.sleep(TICK_SECONDS)
         if child is not None:
@@ -83,12 +85,20 @@ def _watch(server: servers.Server, child: subprocess.Popen[bytes] | None, pid: i
                     # before the mutex, so that whoever waits for it sees no keeper
                     fcntl.flock(descriptor, fcntl.LOCK_UN)
                     return
-        elif pid is None:
-            restarts += 1
-            if restarts > RESTARTS_MAX:
-                return
-            child = servers.start(server)
-            pid = child.pid
+        elif pid is None and time.monotonic() >= restart_at:
+            wait = min(RESTART_WAIT_SECONDS_MAX, 2 * wait) if time.monotonic() < restart_at + CALM_SECONDS else 0.0
+            child = _started_again(server)
+            pid = child.pid if child is not None else None
+            wait = wait or TICK_SECONDS
+            restart_at = time.monotonic() + wait
+
+
+def _started_again(server: servers.Server) -> subprocess.Popen[bytes] | None:
+    """None when it cannot run at present, e.g. on a full disk: its log says why, and somebody may yet make room."""
+    try:
+        return servers.start(server)
+    except Problem:
+        return None
 
 
 def _stop(server: servers.Server, pid: int | None) -> None:

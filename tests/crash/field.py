@@ -3,13 +3,15 @@
 import random
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import psycopg
 from psycopg.sql import SQL, Identifier
 
-from payment_kit.database.connection import Pool, open_pool
+from payment_kit.database.connection import connect_async
 from payment_kit.database.queries import sql
+from payment_kit.errors import Problem
 from tests.crash import judge
 from tests.crash.processes import Process, Processes, processes
 from tests.crash.stripe import ACTS, SECRET, Stripe, stripe
@@ -25,8 +27,8 @@ CATCH_UP = ("sync", "catch-up", "--json")
 class Field:
     """Where it happens. `kills` counts the processes that were killed at work."""
 
-    def __init__(self, dsn: str, pool: Pool, stripe: Stripe, started: Processes, port: int, seed: int) -> None:
-        self.pool, self.stripe, self.processes = pool, stripe, started
+    def __init__(self, dsn: str, stripe: Stripe, started: Processes, port: int, seed: int) -> None:
+        self.dsn, self.stripe, self.processes = dsn, stripe, started
         self.port = port
         self.rng = random.Random(seed)
         self.kills = 0
@@ -61,7 +63,7 @@ class Field:
         await self._dead_at(process, point)
 
     async def _idle_or_dead(self, process: Process) -> bool:
-        return process.code is not None or await judge.waiting(self.pool) == (0, 0)
+        return process.code is not None or await judge.waiting(self.dsn) == (0, 0)
 
     async def kill_running(self, words: Sequence[str], point: str, passage: int) -> bool:
         """Run a command that is killed at `point`; false when it has fewer passages and came to its end."""
@@ -80,6 +82,12 @@ class Field:
         assert (process.code, process.died_at) == (-9, point), process.said
         self.kills += 1
 
+    async def kill(self, process: Process) -> None:
+        """SIGKILL, whatever it is doing."""
+        process.kill()
+        await process.gone.wait()
+        self.kills += process.code == -9
+
     async def run(self, words: Sequence[str]) -> None:
         """Run a command to its end."""
         process = await self.start(words)
@@ -94,21 +102,31 @@ class Field:
             return not self.stripe.owing
 
         async def done() -> bool:
-            return await judge.waiting(self.pool) == (0, 0)
+            with suppress(psycopg.Error, Problem):
+                return await judge.waiting(self.dsn) == (0, 0)
+            return False
 
         await until_found(delivered)
         await until_found(done)
 
     async def empty(self) -> None:
         """Forget everything that was mirrored."""
-        async with self.pool.connection() as connection, connection.transaction():
+        async with await connect_async(self.dsn) as connection, connection.transaction():
             await connection.execute("set local payment_kit.may_change_history = 'yes'")
             tables = [Identifier(*row) for row in await (await connection.execute(sql("demo.tables"))).fetchall()]
             await connection.execute(SQL("truncate {}, crash.finished").format(SQL(", ").join(tables)))
 
     async def proved(self) -> None:
-        """Fails with what is wrong with the mirror."""
-        found = await judge.differences(self.pool, self.stripe)
+        """Fails with what is wrong with the mirror; a database that is just starting again is waited for."""
+        found: list[str] | None = None
+
+        async def judged() -> bool:
+            nonlocal found
+            with suppress(psycopg.OperationalError, Problem):
+                found = await judge.differences(self.dsn, self.stripe)
+            return found is not None
+
+        await until_found(judged)
         assert not found, "\n".join(found[:20])
 
 
@@ -117,13 +135,12 @@ async def field(dsn: str, folder: Path, seed: int) -> AsyncIterator[Field]:
     """A field on a migrated database; every process is dead behind it."""
     port = free_port()
     async with (
-        await open_pool(dsn, max_size=2, name="judge") as pool,
         stripe(seed, port) as opened,
         processes(folder) as started,
     ):
-        async with pool.connection() as connection:
+        async with await connect_async(dsn) as connection:
             await connection.execute(judge.AUDIT.encode())
-        yield Field(dsn, pool, opened, started, port, seed)
+        yield Field(dsn, opened, started, port, seed)
 
 
 def free_port() -> int:

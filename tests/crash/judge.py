@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from payment_kit.database.connection import Pool
+from payment_kit.database.connection import connect_async
 from payment_kit.mirror.catalogue import CARRIED_BY, CATALOGUE
 from tests.convergence import truth
 from tests.convergence.account import Key
@@ -56,36 +56,36 @@ _LAST = "select distinct on (account_id, object, id) account_id, object, id, eve
 _ORDER = " order by account_id, object, id, position desc"
 
 
-async def waiting(pool: Pool) -> tuple[int, int]:
+async def waiting(dsn: str) -> tuple[int, int]:
     """Events that wait to be applied, and reads that are owed."""
-    events, owed = (await asked(pool, _WAITING))[0]
+    events, owed = (await asked(dsn, _WAITING))[0]
     return events, owed
 
 
-async def lost(pool: Pool, stripe: Stripe) -> list[str]:
+async def lost(dsn: str, stripe: Stripe) -> list[str]:
     """Acknowledged events that are not in the inbox."""
-    stored = {row[0] for row in await asked(pool, "select event_id from payment_kit.inbox")}
+    stored = {row[0] for row in await asked(dsn, "select event_id from payment_kit.inbox")}
     return sorted(stripe.acknowledged - stored)
 
 
-async def mirrored(pool: Pool) -> dict[Key, Any]:
+async def mirrored(dsn: str) -> dict[Key, Any]:
     """Every object as its row has it; None for one that is gone."""
-    return {(who, kind, id_): None if gone else raw for who, kind, id_, raw, gone, _ in await asked(pool, _ROWS)}
+    return {(who, kind, id_): None if gone else raw for who, kind, id_, raw, gone, _ in await asked(dsn, _ROWS)}
 
 
-async def differences(pool: Pool, stripe: Stripe) -> list[str]:
+async def differences(dsn: str, stripe: Stripe) -> list[str]:
     """What is wrong, in words."""
-    found = [f"acknowledged and lost: {one}" for one in await lost(pool, stripe)]
+    found = [f"acknowledged and lost: {one}" for one in await lost(dsn, stripe)]
     for what, query in _TWICE.items():
-        found += [f"{what}: {row[0]}" for row in await asked(pool, query)]
-    return found + await _unequal(pool, stripe)
+        found += [f"{what}: {row[0]}" for row in await asked(dsn, query)]
+    return found + await _unequal(dsn, stripe)
 
 
-async def _unequal(pool: Pool, stripe: Stripe) -> list[str]:
+async def _unequal(dsn: str, stripe: Stripe) -> list[str]:
     theirs, told = await truth.everything(stripe.account), truth.last_told(stripe.account)
-    last = {(who, kind, id_): event for who, kind, id_, event in await asked(pool, _LAST + _ORDER)}
+    last = {(who, kind, id_): event for who, kind, id_, event in await asked(dsn, _LAST + _ORDER)}
     found, mine = [], dict[Key, Any]()
-    for who, kind, id_, raw, gone, event in await asked(pool, _ROWS):
+    for who, kind, id_, raw, gone, event in await asked(dsn, _ROWS):
         mine[who, kind, id_] = None if gone else truth.canonical(raw)
         if last.get((who, kind, id_)) != event:
             found.append(f"{kind} {id_}: the last change told of is {last.get((who, kind, id_))}, the row has {event}")
@@ -121,7 +121,8 @@ def _differing(one: Any, other: Any) -> set[str]:
     return {name for name in one | other if not truth.same(one.get(name), other.get(name))}
 
 
-async def asked(pool: Pool, query: str) -> list[tuple[Any, ...]]:
+async def asked(dsn: str, query: str) -> list[tuple[Any, ...]]:
     """What the database answers."""
-    async with pool.connection() as connection:
+    connection = await connect_async(dsn, name="judge")
+    async with connection:
         return await (await connection.execute(query.encode())).fetchall()

@@ -17,6 +17,7 @@ from tests.waiting import until
 BOUNDS: Mapping[str, float] = {
     "payment_kit.mirror.payer:LEASE_SECONDS": 0.5,
     "payment_kit.mirror.worker:POLL_SECONDS": 0.05,
+    "psycopg_pool.base:AttemptWithBackoff.INITIAL_DELAY": 0.1,
     "payment_kit.stripe_gateway.patience:DELAY_SECONDS_MAX": 0.2,
 }
 """Waits a test does not sit out: what a dead worker had taken is due again after half a second, not a minute."""

@@ -31,14 +31,14 @@ async def test_a_backfill_may_die_at_every_point_and_goes_on_where_it_was(databa
     async with field(database, tmp_path, seed=2) as place:
         await place.stripe.do_business(40)
         await place.run(BACKFILL)
-        undisturbed = await judge.mirrored(place.pool)
+        undisturbed = await judge.mirrored(place.dsn)
         for passage, point in enumerate(points.of("backfill"), 1):
             await place.empty()
             assert await place.kill_running(BACKFILL, point, 1)
             assert await place.kill_running(BACKFILL, point, 2 * passage)
             await place.run(BACKFILL)
-            assert await judge.mirrored(place.pool) == undisturbed
-            assert await judge.asked(place.pool, _REWRITTEN) == [], "Stripe stood still, so no row was written twice"
+            assert await judge.mirrored(place.dsn) == undisturbed
+            assert await judge.asked(place.dsn, _REWRITTEN) == [], "Stripe stood still, so no row was written twice"
 
 
 async def test_a_catch_up_may_die_at_every_point(database: str, tmp_path: Path) -> None:

@@ -104,7 +104,9 @@ class Payer:
         try:
             if debt.part:
                 listing = LISTINGS[debt.object, debt.part]
-                return (await read_list(self._gateway, listing, debt.id, account=account)).states()
+                listed = await read_list(self._gateway, listing, debt.id, account=account)
+                # Begun after the reason was known; a second has room for both, and what follows has its own reason.
+                return [replace(state, time=max(state.time, debt.since)) for state in listed.states()]
             where = await self._where(debt)
             if where is None:
                 return []

@@ -99,6 +99,11 @@ class Account:
         yield self.id, self.sandbox.store
         yield from self.sandbox.store.connected.items()
 
+    def gone(self) -> set[str]:
+        """The connected accounts whose data nobody reaches any more."""
+        rows = self.sandbox.store.rows("account")
+        return {row["id"] for row in rows if "deleted" in row}
+
     def rows(self, kind: str, account: str | None = None) -> list[Row]:
         """What the account (default: the platform) has of a kind, oldest first, without what was deleted."""
         store = self.sandbox.store if account in (None, self.id) else self.sandbox.store.connected[str(account)]

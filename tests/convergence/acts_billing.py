@@ -31,14 +31,17 @@ async def product(shop: Shop) -> None:
 
 async def _price(shop: Shop, product_id: str, currency: str, *, monthly: bool) -> Json:
     more: dict[str, Any] = {"recurring": {"interval": shop.pick(("month", "week"))}} if monthly else {}
-    if shop.happens(0.2):
-        more |= {"lookup_key": shop.pick(("basic", "pro")), "transfer_lookup_key": True}
     return await shop.post("prices", product=product_id, currency=currency, unit_amount=shop.money(currency), **more)
 
 
 async def price(shop: Shop) -> None:
-    """A price is renamed, withdrawn, offered again, or a free one comes."""
-    old = shop.row("price")
+    """A price nobody bought yet is renamed, withdrawn, offered again, or a free one comes.
+
+    The sandbox keeps a price inside what was sold as it was then.
+    """
+    store = shop.account.sandbox.store
+    sold = {row["price"]["id"] for kind in ("subscription_item", "item") for row in store.rows(kind) if "price" in row}
+    old = shop.row("price", lambda row: row["id"] not in sold)
     if old and shop.happens(0.7):
         change: dict[str, Any] = {"nickname": shop.pick("uv")} if shop.happens(0.5) else {"active": shop.happens(0.5)}
         await shop.post(f"prices/{old['id']}", **change)

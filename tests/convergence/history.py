@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.convergence.acts import ACTS
 
-MOVES_MIN, MOVES_MAX = 18, 46
+MOVES_MIN, MOVES_MAX = 16, 40
 FIRST = ("new_customer", "new_customer", "product", "connect")
 THEMES: Mapping[str, tuple[str, ...]] = {
     "shop": ("pay", "capture", "refund", "edit_charge", "dispute", "draft_payment", "setup", "checkout", "link"),

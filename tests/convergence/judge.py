@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from payment_kit.mirror.catalogue import CARRIED_BY, CATALOGUE
-from tests.convergence import past, promised, truth
+from tests.convergence import past, truth
 from tests.convergence.account import Key
 from tests.convergence.past import Stored
 
@@ -13,11 +13,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 SHOWN_MAX = 20
-ALWAYS_READ = frozenset(
-    name
-    for name, entry in CATALOGUE.items()
-    if (entry.silent and not entry.polled) or (entry.polled and promised.POLLED)
-)
+ALWAYS_READ = frozenset(name for name, entry in CATALOGUE.items() if entry.polled or entry.silent)
 """Kinds that are read whether or not an event tells of them: no excuse for a difference."""
 
 
@@ -32,7 +28,7 @@ async def differences(play: "Play") -> list[str]:
 
 async def _unequal(play: "Play", rows: Mapping[Key, Stored]) -> list[str]:
     last, found = truth.last_told(play.account), []
-    theirs = await truth.everything(play.account)
+    theirs, gone = await truth.everything(play.account), play.account.gone()
     for key in sorted(theirs.keys() | rows.keys()):
         if key[1] == truth.SUMMARY:
             continue
@@ -40,7 +36,7 @@ async def _unequal(play: "Play", rows: Mapping[Key, Stored]) -> list[str]:
         mine = None if row is None or row.deleted else truth.canonical(row.raw)
         if truth.same(mine, wanted):
             continue
-        if _listed(play, key) in theirs and not _told(play, key, wanted, last):
+        if key[0] in gone or (_listed(play, key) in theirs and not _told(play, key, wanted, last)):
             play.met["change told to nobody"] += 1
             continue
         found.append(f"{' '.join(key)}: {_what(mine, wanted)}")
@@ -54,8 +50,6 @@ def _listed(play: "Play", key: Key) -> Key:
 
 def _told(play: "Play", key: Key, wanted: Json | None, last: Mapping[Key, Json | None]) -> bool:
     """Had the mirror any way to know? Of what a deleted customer had, Stripe shows nothing any more."""
-    if key[1] == "balance_transaction":
-        return promised.CONNECTED_CATCH_UP or key[0] == play.account.id
     gone = (
         key[1] == "customer_balance_transaction" and wanted and _is_gone(play, (key[0], "customer", wanted["customer"]))
     )
@@ -100,10 +94,9 @@ _ROWS = " union all ".join(
 
 
 async def _inbox(play: "Play") -> list[str]:
-    async with play.pool.connection() as connection:
-        query = "select event_id from payment_kit.inbox where account_id = any(%s)"
-        stored = {row[0] for row in await (await connection.execute(query, [play.subject.ids])).fetchall()}
+    stored = await play.subject.stored()
     found = [f"acknowledged and lost: {one}" for one in sorted(play.acknowledged - stored)]
-    told = {event["id"] for event in play.account.truth.told if promised.CONNECTED_CATCH_UP or "account" not in event}
+    gone = play.account.gone()
+    told = {event["id"] for event in play.account.truth.told if event.get("account") not in gone}
     found += [f"never caught up: {one}" for one in sorted(told - stored)]
     return found + [f"given up: {one}: {why}" for one, why in await play.subject.dead()]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 READ = "read:"
+MISSED = "read:missed"
+"""What a backfill did not find any more."""
 
 
 class Stored(NamedTuple):
@@ -46,11 +48,16 @@ async def differences(play: "Play", rows: Mapping[Key, Stored]) -> list[str]:
 
 def _lost(account: Account, states: Mapping[Key, Sequence[Stored]]) -> list[str]:
     """Every event's state is in a row or in the versions."""
-    found = []
+    found, gone = [], account.gone()
     for event in account.truth.told:
         row = event["data"]["object"]
         kind = row["object"]
-        if kind not in CATALOGUE or kind in CARRIED_BY or not row.get(CATALOGUE[kind].id_field):
+        if (
+            event.get("account") in gone
+            or kind not in CATALOGUE
+            or kind in CARRIED_BY
+            or not row.get(CATALOGUE[kind].id_field)
+        ):
             continue
         key = (event.get("account", account.id), kind, row[CATALOGUE[kind].id_field])
         if all(state.event != event["id"] for state in states.get(key, ())):
@@ -61,7 +68,7 @@ def _lost(account: Account, states: Mapping[Key, Sequence[Stored]]) -> list[str]
 def _made_up(play: "Play", states: Mapping[Key, Sequence[Stored]]) -> list[str]:
     """Every state came with an event or an answer there was."""
     known = {event["id"] for event in play.account.truth.told}
-    known |= {READ + request for request in play.subject.gateway.read_at}
+    known |= {READ + request for request in play.subject.gateway.read_at} | {MISSED}
     return [
         f"{' '.join(key)}: nobody ever told {state.event}"
         for key, held in states.items()

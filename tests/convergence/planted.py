@@ -8,7 +8,7 @@ import importlib.abc
 import importlib.util
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from types import ModuleType
 from typing import Any
 
-SEED_SECONDS_MAX = 20.0
+SEED_SECONDS_MAX = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,13 @@ def hunt(dsn: str, bug: Bug, seeds: Iterable[int]) -> Caught | None:
     return asyncio.run(_hunt(dsn, bug, seeds))
 
 
-def hunt_all(dsns: Sequence[str], bugs: Sequence[Bug], seeds: Iterable[int] | None = None) -> list[Caught | None]:
-    """Every bug against `seeds` (default: its own known ones), as many at a time as there are databases."""
+def hunt_all(
+    dsns: Sequence[str],
+    bugs: Sequence[Bug],
+    seeds: Iterable[int] | None,
+    report: Callable[[Bug, Caught | None], None],
+) -> list[Caught | None]:
+    """Every bug against `seeds` (None: its own known ones), as many at a time as there are databases."""
     chosen = None if seeds is None else list(seeds)
     free = list(dsns)
     found: dict[str, Caught | None] = {}
@@ -83,6 +88,7 @@ def hunt_all(dsns: Sequence[str], bugs: Sequence[Bug], seeds: Iterable[int] | No
         for task in done:
             dsn, bug = running.pop(task)
             found[bug.name] = task.result()
+            report(bug, found[bug.name])
             free.append(dsn)
     for pool in pools.values():
         pool.shutdown()

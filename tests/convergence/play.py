@@ -19,6 +19,8 @@ from tests.convergence.subject import OBJECTS, Subject
 
 ROUNDS_MAX = 12
 """Liveness: after the last catch-up so many rounds of work leave nothing waiting."""
+QUIET_SECONDS = 3
+"""Between the last act and the last catch-up: what two reads of one second saw, nobody can put in order."""
 POINTS_MAX = 30
 AT_ONCE = 6
 """Deliveries on their way side by side."""
@@ -68,6 +70,7 @@ class Play:
     async def _move(self, move: Move) -> None:
         if move.name in ACTS:
             await act(self.account, move.name, move.id)
+            await self.subject.meet()
             self.post.collect()
             return
         steps: dict[str, Callable[[Shop], Awaitable[None]]] = {
@@ -214,18 +217,20 @@ class Play:
     # ---- the end ----------------------------------------------------------------------------------------------------
 
     async def _settle(self) -> list[str]:
-        """The faults stop. Returns what is wrong with how long the mirror needs."""
+        """The faults stop. Returns what was lost before anything could heal it, and whether work does not end."""
+        self.account.pass_time(QUIET_SECONDS)
         self.post.collect()
         await self._accept(self.post.take(len(self.post.waiting), "last"), Actor())
+        lost = [f"acknowledged and lost: {one}" for one in sorted(self.acknowledged - await self.subject.stored())]
         await self.subject.catch_up()
         for _ in range(ROUNDS_MAX):
             if not await self.subject.lag():
-                return []
+                return lost
             self.met["round of settling"] += 1
             await self.subject.let_time_pass()
             await self.subject.work()
-        return [f"liveness: {await self.subject.lag()} still wait after {ROUNDS_MAX} rounds"]
+        return [*lost, f"liveness: {await self.subject.lag()} still wait after {ROUNDS_MAX} rounds"]
 
 
 def _some(hands: Shop) -> list[str]:
-    return [name for name in OBJECTS if hands.happens(0.3)] or ["customer"]
+    return [name for name in OBJECTS if hands.happens(0.12)] or ["customer"]

@@ -10,7 +10,6 @@ from payment_kit.sandbox import event_types, thin, versions
 from payment_kit.sandbox.ids import share
 from payment_kit.sandbox.signing import body_of
 from payment_kit.sandbox.store import Row
-from tests.convergence import promised
 from tests.convergence.account import Account
 from tests.convergence.counters import Arrivals
 
@@ -55,8 +54,7 @@ class Post:
         if self._share("thin", name) < self.thin and event_types.thin(event["type"]):
             self.waiting.append(Copy(name, THIN, orjson.dumps(thin.notification(event))))
             self._met["thin notification"] += 1
-        heals = promised.CONNECTED_CATCH_UP or "account" not in event
-        if heals and self._share("lost", name) < self.loss:
+        if self._share("lost", name) < self.loss:
             self.lost.add(name)
             self._met["event lost"] += 1
             return

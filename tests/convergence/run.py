@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from payment_kit.database.connection import Pool
-from payment_kit.mirror import inbox
+from payment_kit.mirror import catch_up, inbox, stream
 from tests.convergence.actors import watched_pool
 from tests.convergence.history import Move, history
 from tests.convergence.play import Play
@@ -110,12 +110,15 @@ def one_thing_at_a_time() -> Iterator[None]:
     names = [name for name in sys.modules if name.startswith("payment_kit.mirror.")]
     before = [(sys.modules[name], sys.modules[name].each) for name in names if hasattr(sys.modules[name], "each")]
     interval, inbox.NOTIFY_INTERVAL_SECONDS = inbox.NOTIFY_INTERVAL_SECONDS, inf
+    patience, catch_up.OTHERS_SECONDS_MAX = catch_up.OTHERS_SECONDS_MAX, 0.0
+    saving, stream.SAVE_SECONDS = stream.SAVE_SECONDS, inf
     for module, _ in before:
         module.each = _in_order  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        inbox.NOTIFY_INTERVAL_SECONDS = interval
+        inbox.NOTIFY_INTERVAL_SECONDS, catch_up.OTHERS_SECONDS_MAX = interval, patience
+        stream.SAVE_SECONDS = saving
         for module, each in before:
             module.each = each  # type: ignore[attr-defined]
 

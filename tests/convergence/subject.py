@@ -11,10 +11,12 @@ from payment_kit.mirror import accounts
 from payment_kit.mirror.backfill import backfill
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.catch_up import catch_up
+from payment_kit.mirror.connect import for_each_account
 from payment_kit.mirror.inbox import Inbox, envelope
 from payment_kit.mirror.worker import Worker
 from payment_kit.payments.mirroring import Mirror, Seen
 from payment_kit.payments.reading import Reader
+from payment_kit.sandbox.ids import share
 from tests.convergence.account import Account
 from tests.convergence.near import NearGateway
 
@@ -27,6 +29,7 @@ _WAITING = """
 select (select count(*) from payment_kit.inbox where outcome is null and platform = %(platform)s)
     + (select count(*) from payment_kit.owed where platform = %(platform)s)
 """
+_STORED = "select event_id from payment_kit.inbox where account_id = any(%s)"
 _DEAD = "select event_id, last_error from payment_kit.inbox where outcome = 'dead' and account_id = any(%s)"
 _COUNTED = """
 select count(*) filter (where source = 'catch_up'), count(*) filter (where outcome = 'stale')
@@ -35,7 +38,12 @@ from payment_kit.inbox where account_id = any(%s)
 _CAUGHT_UP = """
 insert into payment_kit.sync_state (account_id, stream, complete_through, started_at, finished_at)
 values (%s, 'events', to_timestamp(%s), now(), now())
+on conflict do nothing
 """
+
+
+MET_EMPTY = 0.97
+"""Of the connected accounts: the others are listed whole when they are first caught up with."""
 
 
 class Subject:
@@ -44,6 +52,7 @@ class Subject:
     def __init__(self, pool: Pool, account: Account) -> None:
         self.pool, self.account = pool, account
         self.gateway = NearGateway(account)
+        self._met = {account.id}
         self.inbox = Inbox(pool, account.id)
         self.workers = [Worker(pool, self.gateway, account.id) for _ in range(2)]
         self.replies = Mirror(Reader(pool, account.id), self.gateway, livemode=False)
@@ -77,8 +86,19 @@ class Subject:
         await backfill(self.gateway, self.pool, self.known, objects=objects)
 
     async def catch_up(self) -> None:
-        """What webhooks did not bring."""
-        await catch_up(self.gateway, self.pool, self.known, worker=self.workers[0])
+        """What webhooks did not bring, of every account the key reaches."""
+        await for_each_account(self.pool, self.known, self._catch_up)
+
+    async def _catch_up(self, account: accounts.Account) -> None:
+        await catch_up(self.gateway, self.pool, account, worker=self.workers[0])
+
+    async def meet(self) -> None:
+        """Know of accounts that were connected: most installations hear of them while they are empty."""
+        for id_ in self.ids:
+            if id_ not in self._met and share("meet", id_) < MET_EMPTY:
+                async with self.pool.connection() as connection:
+                    await connection.execute(_CAUGHT_UP, [id_, self.account.now])
+            self._met.add(id_)
 
     async def command(self, kind: str, id_: str | None, path: str, params: dict[str, Any], key: str) -> None:
         """A write as the service does it: Stripe's answer is in the mirror when its caller hears of it."""
@@ -111,6 +131,11 @@ class Subject:
         healed, refused = row or (0, 0)
         again = sum(worker.tally.paid for worker in self.workers)
         return Counter({"loss healed by catch-up": healed, "older state refused": refused, "owed read paid": again})
+
+    async def stored(self) -> set[str]:
+        """The ids of all events that are in the inbox."""
+        async with self.pool.connection() as connection:
+            return {row[0] for row in await (await connection.execute(_STORED, [self.ids])).fetchall()}
 
     async def dead(self) -> list[tuple[str, str]]:
         """Events that were given up, with why."""

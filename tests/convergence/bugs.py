@@ -1,0 +1,288 @@
+"""Bugs somebody could write into the mirror tomorrow, one line each, and the seeds known to catch each of them.
+
+``python -m tests.convergence.bugs --hunt`` looks for such seeds anew: after the mirror or the histories have changed.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from payment_kit.database.embedded import throwaway
+from payment_kit.database.migrations import migrate
+from tests.convergence.planted import Bug, Caught, hunt_all
+from tests.fix_database import database_named
+
+MIRROR = "payment_kit.mirror."
+SEEDS_MAX = 60
+
+BUGS: tuple[Bug, ...] = (
+    # order
+    Bug(
+        "last to come wins",
+        "Of two states of one second the one that arrives later stays.",
+        MIRROR + "writer",
+        "or (excluded.source_time, excluded.source_progress) > (stored.source_time, stored.source_progress)",
+        "or excluded.source_time >= stored.source_time",
+    ),
+    Bug(
+        "arrival breaks ties",
+        "Of states nobody can put in order the last one is taken, without asking Stripe.",
+        MIRROR + "order",
+        "    return _last_of_tie(tied(states))",
+        "    return tied(states)[-1]",
+    ),
+    Bug(
+        "half a chain is enough",
+        "A tie counts as decided when its states have one end, although some do not follow each other.",
+        MIRROR + "order",
+        "    one_chain = len(ends) == len(starts) == 1 and len(links) == len(distinct) - 1",
+        "    one_chain = len(ends) == 1",
+    ),
+    Bug(
+        "a creation is like any change",
+        "The event of a creation is not placed before the changes of its second.",
+        MIRROR + "normalise",
+        'elif kind.endswith(".created"):',
+        'elif kind == "nothing":',
+    ),
+    Bug(
+        "refunds shrink",
+        "Of two states of a charge the one with less refunded counts as further.",
+        MIRROR + "progress",
+        '_number(payload, "amount_refunded"),\n        _flag',
+        '-_number(payload, "amount_refunded"),\n        _flag',
+    ),
+    Bug(
+        "paid payouts are under way",
+        "A payout on its way counts as further than one that is paid.",
+        MIRROR + "progress",
+        '"in_transit": 2, "paid": 3',
+        '"in_transit": 3, "paid": 2',
+    ),
+    # inbox
+    Bug(
+        "a redelivery suppresses the job",
+        "An event that came twice is never processed: the commonest failure of today's receivers.",
+        "inbox.claim",
+        "outcome is null",
+        "outcome is null and deliveries < 2",
+    ),
+    Bug(
+        "the last of many is dropped",
+        "Of deliveries stored together all but the first five are acknowledged and lost.",
+        MIRROR + "inbox",
+        "self._rows(list(counted.values()))",
+        "self._rows(list(counted.values())[:5])",
+    ),
+    Bug(
+        "everything is the platform's",
+        "Events of connected accounts are stored under the platform's id.",
+        MIRROR + "inbox",
+        "rows = [(one.account or self.account_id, one, source, times)",
+        "rows = [(self.account_id, one, source, times)",
+    ),
+    # worker
+    Bug(
+        "done before it is written",
+        "Events are marked as applied in a transaction of their own, before their rows are written.",
+        MIRROR + "worker",
+        """        async with self._pool.connection() as connection, connection.transaction():
+            parameters = {"platform": self._platform, "limit": BATCH_MAX}
+            rows = await (await connection.execute(_CLAIM, parameters)).fetchall()
+            claimed = [Claimed(*row) for row in rows]
+""",
+        """        async with self._pool.connection() as connection:
+            parameters = {"platform": self._platform, "limit": BATCH_MAX}
+            rows = await (await connection.execute(_CLAIM, parameters)).fetchall()
+            claimed = [Claimed(*row) for row in rows]
+            await _finish(connection, {(one.account_id, one.event_id): "applied" for one in claimed})
+""",
+    ),
+    # writer
+    Bug(
+        "rows are not locked",
+        "Ties are decided without holding the row, so two workers decide past each other.",
+        MIRROR + "writer",
+        "        order by stored.id\n        for update of stored",
+        "        order by stored.id",
+    ),
+    Bug(
+        "replaced states are forgotten",
+        "What came too late for its row is not kept in the versions.",
+        MIRROR + "writer",
+        "        await _append_versions(connection, account_id, elsewhere)",
+        "        await _append_versions(connection, account_id, [])",
+    ),
+    Bug(
+        "a read changes nothing",
+        "A row that is there already counts as equal to whatever was read.",
+        MIRROR + "writer",
+        "and stored.digest = given.digest and stored.deleted_at is null",
+        "and stored.deleted_at is null",
+    ),
+    Bug(
+        "newer lists are ignored",
+        "The rows of what an object carries inside are written once and never again.",
+        MIRROR + "writer",
+        "where stored.raw is distinct from excluded.raw or stored.deleted_at is not null",
+        "where false",
+    ),
+    # deletes
+    Bug(
+        "the dead rise",
+        "A late update brings back what was deleted.",
+        MIRROR + "writer",
+        "            stored.deleted_at is null\n            and (",
+        "            (",
+    ),
+    Bug(
+        "deletions are changes",
+        "The event of a deletion leaves the row as it is.",
+        MIRROR + "normalise",
+        "    if is_deletion(kind):",
+        "    if kind.startswith('nothing'):",
+    ),
+    # children
+    Bug(
+        "children are never buried",
+        "What a newer subscription no longer lists stays there.",
+        MIRROR + "writer",
+        "            for statement in project_sql(name, nested):",
+        "            for statement in project_sql(name, nested)[:1]:",
+    ),
+    Bug(
+        "a list ends after ten",
+        "Nobody reads the rest of a list that an event has cut.",
+        MIRROR + "debts",
+        "    if state.partial or (",
+        "    if (",
+    ),
+    # debts
+    Bug(
+        "ties are not owed",
+        "An undecided object is never read again.",
+        MIRROR + "writer",
+        "owed += [tie(one.winner) for key, one in decisions.items() if _owes_tie(one, groups[key])]",
+        "owed += []",
+    ),
+    Bug(
+        "late events owe nothing",
+        "What an older event told of other objects is forgotten when a newer state is in the row.",
+        MIRROR + "writer",
+        "        owed += [debt for state in elsewhere for debt in around(state)]\n",
+        "",
+    ),
+    Bug(
+        "an answer is like any read",
+        "What was read because of a tie does not count as newer than the row it was read for.",
+        MIRROR + "payer",
+        "replace(state, after=seen, time=max(state.time, second))",
+        "replace(state, time=max(state.time, second))",
+    ),
+    Bug(
+        "a list is older than its reason",
+        "A list that is read because of an event is dated before the second of that event.",
+        MIRROR + "payer",
+        "[replace(state, time=max(state.time, debt.since)) for state in listed.states()]",
+        "listed.states()",
+    ),
+    Bug(
+        "a failed read is settled",
+        "A debt whose read Stripe refused is struck off.",
+        "owed.fail",
+        "available_at = now() + make_interval(secs => %(seconds)s::double precision)",
+        "available_at = now() + make_interval(secs => %(seconds)s::double precision) + interval '100 years'",
+    ),
+    # shapes
+    Bug(
+        "old shapes are taken as new",
+        "A payload of an older API version is stored as if nothing had moved since.",
+        MIRROR + "normalise",
+        "_states([canonical_shape(payload, version)], event",
+        "_states([payload], event",
+    ),
+    Bug(
+        "old shapes are good enough",
+        "An object that came in an older shape is not read again in the pinned one.",
+        MIRROR + "debts",
+        "elif not state.is_read and not is_current(state.api_version):",
+        "elif False:",
+    ),
+    # backfill
+    Bug(
+        "pages are dated by their arrival",
+        "A page counts as newer than everything that happened while it was on its way.",
+        MIRROR + "pages",
+        "time=page.server_time, request_id",
+        "time=page.server_time + 3600, request_id",
+    ),
+    # catch-up
+    Bug(
+        "no overlap",
+        "A catch-up lists the events from the second after the last one.",
+        MIRROR + "catch_up",
+        "since - OVERLAP_SECONDS",
+        "since + 2",
+    ),
+    Bug(
+        "lost events stay lost",
+        "A catch-up only looks whether there are events, and stores none.",
+        MIRROR + "catch_up",
+        'inbox.store_missing([envelope(orjson.dumps(event)) for event in page.data], "catch_up")',
+        'inbox.store_missing([], "catch_up")',
+    ),
+    Bug(
+        "pending money stays pending",
+        "Balance transactions are read from the last reading on, not from the oldest that may still change.",
+        MIRROR + "settlement",
+        "    return int(min(oldest, row[0] - OVERLAP_SECONDS))",
+        "    return int(row[0])",
+    ),
+    Bug(
+        "what has no events is not read",
+        "Checkout sessions that are open are not listed again.",
+        MIRROR + "polling",
+        "        if listing.created and changing is not WHOLE:\n",
+        "        if False:\n",
+    ),
+)
+
+
+def main() -> int:
+    """0 when every bug is caught."""
+    parser = argparse.ArgumentParser(prog="python -m tests.convergence.bugs", description=__doc__)
+    parser.add_argument("--hunt", action="store_true", help="search seeds from 1 on, instead of the known ones")
+    parser.add_argument("--only", help="bugs whose name holds this")
+    parser.add_argument("--jobs", type=int, default=2)
+    asked = parser.parse_args()
+    bugs = [bug for bug in BUGS if (asked.only or "") in bug.name]
+    missed = sum(caught is None for caught in hunted(bugs, asked.jobs, hunt=asked.hunt, report=_print))
+    print(f"{len(bugs) - missed} of {len(bugs)} caught")
+    return 1 if missed else 0
+
+
+def hunted(
+    bugs: Sequence[Bug],
+    jobs: int,
+    *,
+    hunt: bool,
+    report: Callable[[Bug, Caught | None], None] = lambda _bug, _caught: None,
+) -> list[Caught | None]:
+    """What caught each bug: its known seeds, or with `hunt` the first of `SEEDS_MAX`."""
+    with ExitStack() as stack:
+        cluster = stack.enter_context(throwaway())
+        dsns = []
+        for number in range(jobs):
+            dsns.append(stack.enter_context(database_named(cluster, f"payment_kit_bugs_{number}", "template0")))
+            migrate(dsns[-1])
+        return hunt_all(dsns, bugs, range(1, SEEDS_MAX + 1) if hunt else None, report)
+
+
+def _print(bug: Bug, caught: Caught | None) -> None:
+    found = f"seed {caught.seed} after {caught.tries}: {caught.difference[:110]}" if caught else "NOT CAUGHT"
+    print(f"{bug.name:34}", found, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

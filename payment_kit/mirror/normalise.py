@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from payment_kit.mirror.catalogue import CARRIED_BY, CATALOGUE
+from payment_kit.mirror.content import content, content_of
 from payment_kit.mirror.event_types import is_deletion, why_not_mirrored
 from payment_kit.mirror.order import READ, Payload, State, progress_of
 from payment_kit.mirror.shapes import canonical_changes, canonical_shape
@@ -104,7 +105,10 @@ def _states(payloads: Iterable[Payload], time: int, event: str, api_version: str
         name = payload.get("object")
         entry = CATALOGUE.get(name) if isinstance(name, str) else None
         partial: set[str] = set()
-        raw = _canonical(payload, entry, waiting, partial)
+        raw, json = (_plain(payload, entry, waiting, partial) if entry else None) or (
+            _canonical(payload, entry, waiting, partial),
+            None,
+        )
         if entry is None or not is_known(payload) or entry.name in CARRIED_BY:
             continue
         key = (entry.name, payload[entry.id_field])
@@ -112,10 +116,42 @@ def _states(payloads: Iterable[Payload], time: int, event: str, api_version: str
             continue
         deleted = payload.get("deleted") is True
         progress = progress_of(entry.name, raw, deleted=deleted)
+        made = content_of(raw, json) if json is not None else content(raw)
         states[key] = State(
-            *key, raw, time, progress, event, api_version, deleted, parent=parent, partial=bool(partial)
+            *key, raw, time, progress, event, api_version, deleted, parent=parent, partial=bool(partial), made=made
         )
     return list(states.values())
+
+
+def _plain(
+    payload: Payload, entry: StripeObject, found: list[_Found], partial: set[str]
+) -> tuple[Payload, bytes] | None:
+    """What `_canonical` gives, and its JSON, for a payload without objects but where lists have them; None for others.
+
+    An object inside has a key "object": where the JSON has no more of those than the lists account for, nothing has to
+    be looked for.
+    """
+    removed = _REMOVED[entry.name]
+    raw = payload if removed.isdisjoint(payload) else {key: payload[key] for key in payload if key not in removed}
+    objects, goes_on, inside = 1, list[str](), list[_Found]()
+    for field, (nested, carried) in _NESTED[entry.name].items():
+        value = payload.get(field)
+        if not isinstance(value, dict) or not isinstance(value.get("data"), list):
+            continue
+        if value.get("has_more"):
+            goes_on.append(field)
+        if not carried:
+            inside += [_Found(child, payload.get("id")) for child in value["data"]]
+        elif nested.child in _WHOLE:
+            objects += sum(isinstance(one.get("object"), str) for one in (value, *value["data"]))
+        else:
+            return None
+    json = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
+    if json.count(b'"object":"') != objects:
+        return None
+    found += inside
+    partial.update(goes_on)
+    return raw, json
 
 
 def _canonical(payload: Payload, entry: StripeObject | None, found: list[_Found], partial: set[str]) -> dict[str, Any]:
@@ -157,20 +193,28 @@ def _expanded(value: Any, nested: Nested, parent: Any, found: list[_Found], part
 
 
 def _replaced(value: Any, found: list[_Found]) -> Any:
-    if value.__class__ in _PLAIN:
-        return value
     if isinstance(value, dict):
         if "object" in value and is_known(value):
             found.append(_Found(value, None))
             return value.get("id", value)
-        return {key: inner if key in SNAPSHOTS else _replaced(inner, found) for key, inner in value.items()}
+        return {
+            key: inner if inner.__class__ in _PLAIN or key in SNAPSHOTS else _replaced(inner, found)
+            for key, inner in value.items()
+        }
     if isinstance(value, list):
-        return [_replaced(inner, found) for inner in value]
+        return [inner if inner.__class__ in _PLAIN else _replaced(inner, found) for inner in value]
     return value
 
 
-_PLAIN = (str, int, bool, float, type(None))
+_PLAIN = frozenset({str, int, bool, float, type(None)})
 _NESTED: dict[str, dict[str, tuple[Nested, bool]]] = {
     entry.name: {one.field: (one, True) for one in entry.carried} | {one.field: (one, False) for one in entry.expanded}
     for entry in CATALOGUE.values()
 }
+_REMOVED = {
+    entry.name: frozenset(entry.drop) - SNAPSHOTS | {one.field for one in entry.expanded}
+    for entry in CATALOGUE.values()
+}
+"""What is not in the `raw` of a kind."""
+_WHOLE = frozenset(entry.name for entry in CATALOGUE.values() if not (_REMOVED[entry.name] or entry.carried))
+"""Kinds that are kept as they come."""

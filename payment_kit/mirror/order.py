@@ -13,10 +13,11 @@ Pure: no clock, no database.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from payment_kit.mirror.catalogue import CATALOGUE
+from payment_kit.mirror.content import Content, content
 from payment_kit.mirror.shapes import undone
 from payment_kit.mirror.stripe_object import Progress
 
@@ -53,6 +54,14 @@ class State:
     after: str | None = None
     parent: str | None = None
     partial: bool = False
+    made: Content | None = field(default=None, compare=False, repr=False)
+    """The content, where whoever made the state has it already."""
+
+    @property
+    def content(self) -> Content:
+        """`raw` with its JSON and digest."""
+        made = self.made
+        return made if made is not None and made.raw is self.raw else content(self.raw)
 
     @property
     def key(self) -> Key:

@@ -19,10 +19,12 @@ class ClockAlarm:
     """Says that this machine's clock is off, once for all the deliveries that are refused for it.
 
     A signature that is right and of another time is one of two things: a clock that is off, or a delivery that was kept
-    back and sent again by somebody else. It is said again when a delivery was accepted in between, or after an hour.
+    back and sent again by somebody else. It is said again when a delivery was accepted in between, or after an hour of
+    `monotonic`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._silent_until = float("-inf")
 
     def accepted(self) -> None:
@@ -31,7 +33,7 @@ class ClockAlarm:
 
     def refused(self, skew_seconds: str, tolerance_seconds: int) -> None:
         """A right signature is `skew_seconds` away from this machine's clock; positive when the clock is ahead."""
-        now = time.monotonic()
+        now = self._monotonic()
         if now >= self._silent_until:
             self._silent_until = now + SAID_AGAIN_SECONDS
             _log.error(

@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Self
 
 import uvicorn
-from starlette.applications import Starlette
 
 from payment_kit.addresses import loopback, port_taken
+from payment_kit.webhooks.receiver import App
 
 BACKLOG = 1024
 CONCURRENCY_MAX = 1000
@@ -24,7 +24,7 @@ class WebhookServer:
     BIND_INSECURE.
     """
 
-    def __init__(self, app: Starlette, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, app: App, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.host = loopback(host)
         self.port = port
         self._server = _Server(
@@ -33,6 +33,9 @@ class WebhookServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                lifespan="off",
+                ws="none",
+                proxy_headers=False,
                 limit_concurrency=CONCURRENCY_MAX,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )

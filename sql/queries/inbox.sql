@@ -17,16 +17,16 @@ select
     given.deliveries
 from
     unnest(
-        %(account_ids)s::text [],
-        %(event_ids)s::text [],
-        %(types)s::text [],
-        %(object_ids)s::text [],
-        %(created)s::bigint [],
-        %(livemode)s::boolean [],
-        %(api_versions)s::text [],
-        %(bodies)s::bytea [],
-        %(sources)s::text [],
-        %(deliveries)s::integer []
+        %(account_ids)b::text [],
+        %(event_ids)b::text [],
+        %(types)b::text [],
+        %(object_ids)b::text [],
+        %(created)b::bigint [],
+        %(livemode)b::boolean [],
+        %(api_versions)b::text [],
+        %(bodies)b::bytea [],
+        %(sources)b::text [],
+        %(deliveries)b::integer []
     ) as given (
         account_id, event_id, type, object_id, created, livemode, api_version, body, source, deliveries
     )
@@ -53,16 +53,16 @@ select
     given.deliveries
 from
     unnest(
-        %(account_ids)s::text [],
-        %(event_ids)s::text [],
-        %(types)s::text [],
-        %(object_ids)s::text [],
-        %(created)s::bigint [],
-        %(livemode)s::boolean [],
-        %(api_versions)s::text [],
-        %(bodies)s::bytea [],
-        %(sources)s::text [],
-        %(deliveries)s::integer []
+        %(account_ids)b::text [],
+        %(event_ids)b::text [],
+        %(types)b::text [],
+        %(object_ids)b::text [],
+        %(created)b::bigint [],
+        %(livemode)b::boolean [],
+        %(api_versions)b::text [],
+        %(bodies)b::bytea [],
+        %(sources)b::text [],
+        %(deliveries)b::integer []
     ) as given (
         account_id, event_id, type, object_id, created, livemode, api_version, body, source, deliveries
     )

@@ -6,12 +6,9 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
 from payment_kit.errors import UsageProblem
+from payment_kit.webhooks.receiver import Message, Receive, Send
 from payment_kit.webhooks.server import WebhookServer
 
 
@@ -20,12 +17,13 @@ class Slow:
 
     def __init__(self) -> None:
         self.asked, self.go = asyncio.Event(), asyncio.Event()
-        self.app = Starlette(routes=[Route("/", self._answer)])
 
-    async def _answer(self, _request: Request) -> PlainTextResponse:
+    async def app(self, _scope: Message, _receive: Receive, send: Send) -> None:
+        """Any request."""
         self.asked.set()
         await self.go.wait()
-        return PlainTextResponse("done")
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"done"})
 
 
 @pytest.fixture

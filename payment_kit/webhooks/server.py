@@ -33,6 +33,7 @@ class WebhookServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                interface="asgi3",
                 lifespan="off",
                 ws="none",
                 proxy_headers=False,

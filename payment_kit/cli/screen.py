@@ -10,7 +10,17 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -100,20 +110,40 @@ class Screen:
             TextColumn("{task.description}"),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
+            _RateColumn(),
             TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
             TextColumn("[dim]{task.fields[detail]}[/]"),
             console=self.console,
             transient=True,
         )
 
     def _lines(self, text: str, unit: str) -> Report:
-        last = time.monotonic()
+        began = last = time.monotonic()
+        first: int | None = None
 
         def report(done: int, total: int, detail: str) -> None:
-            nonlocal last
+            nonlocal last, first
+            first = done if first is None else first
             if time.monotonic() - last >= PLAIN_STEP_SECONDS:
                 last = time.monotonic()
                 reached = f"{done:,} of {total:,} {unit}" if total else f"{done:,} {unit}"
-                self.note(f"{text}: {reached} {detail}".rstrip())
+                self.note(f"{text}: {reached}{_pace(done - first, total - done, last - began)} {detail}".rstrip())
 
         return report
+
+
+class _RateColumn(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        """Nothing until it is known."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
+
+
+def _pace(done: int, left: int, seconds: float) -> str:
+    """How many a second, and how long the rest takes at that pace; nothing before anything is done."""
+    if done <= 0 or seconds <= 0:
+        return ""
+    rate = done / seconds
+    return f", {rate:,.0f}/s" + (f", {left / rate:,.0f} s left" if left > 0 else "")

@@ -16,8 +16,9 @@ from payment_kit.database.connection import connect, open_pool
 from payment_kit.database.migrations import pending
 from payment_kit.errors import Problem
 from payment_kit.mirror.accounts import Account, identify
+from payment_kit.mirror.endpoint import survey
 from payment_kit.mirror.status import Status, status
-from payment_kit.stripe_gateway.gateway import API_VERSION, StripeGateway
+from payment_kit.stripe_gateway.gateway import StripeGateway
 
 CLOCK_SKEW_SECONDS_MAX = 30
 LAG_SECONDS_MAX = 60.0
@@ -184,24 +185,9 @@ def _clock(ahead_seconds: float) -> Finding:
 
 async def _endpoints(gateway: StripeGateway) -> list[Finding]:
     try:
-        endpoints = (await gateway.page("/v1/webhook_endpoints")).data
+        return [Finding(one.severity, "webhook endpoint", one.what, one.fix) for one in await survey(gateway)]
     except Problem as problem:
         return [Finding("warn", "webhook endpoint", problem.what, problem.next_step)]
-    if not endpoints:
-        return [Finding("warn", "webhook endpoint", "none is registered at Stripe", "register …/webhooks/stripe there")]
-    findings = []
-    for endpoint in endpoints:
-        version = endpoint.get("api_version") or "the account's default version"
-        if endpoint["status"] != "enabled":
-            findings.append(
-                Finding("fail", "webhook endpoint", f"{endpoint['url']} is disabled", "enable it at Stripe")
-            )
-        elif version != API_VERSION:
-            detail = f"{endpoint['url']} sends {version}, not {API_VERSION}"
-            findings.append(Finding("warn", "webhook endpoint", detail, f"create it with api_version {API_VERSION}"))
-        else:
-            findings.append(Finding("ok", "webhook endpoint", endpoint["url"]))
-    return findings
 
 
 def _lag(now: Status, account: Account, settings: Settings) -> Iterator[Finding]:

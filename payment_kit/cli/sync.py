@@ -6,6 +6,7 @@ import click
 import orjson
 
 from payment_kit import config, wiring
+from payment_kit.cli import sync_changes, sync_endpoint
 from payment_kit.cli.screen import Report, Screen
 from payment_kit.cli.sync_shown import caught_up, show_caught_up, show_standing, standing
 from payment_kit.errors import UsageProblem
@@ -23,6 +24,10 @@ account_option = click.option("--account", metavar="acct_…", help="Only this a
 @click.group("sync")
 def command() -> None:
     """Bring the mirror up to Stripe, and see how it stands."""
+
+
+command.add_command(sync_changes.command)
+command.add_command(sync_endpoint.command)
 
 
 @command.command("backfill")

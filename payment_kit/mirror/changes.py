@@ -14,6 +14,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -108,15 +109,23 @@ async def follow(pool: Pool, cursor: str, *, stop: asyncio.Event) -> AsyncGenera
 
     Remember `Change.cursor` of what is done with; after a crash the changes behind it come again. Raises as `read`.
     """
+    async with aclosing(pages(pool, cursor, stop=stop)) as found:
+        async for page, _ in found:
+            for change in page:
+                yield change
+
+
+async def pages(pool: Pool, cursor: str, *, stop: asyncio.Event) -> AsyncGenerator[tuple[list[Change], str], None]:
+    """As `follow`, in pages that are not empty, each with the cursor behind it."""
     woken = asyncio.Event()
     listening, stopping = asyncio.create_task(_listen(pool, woken)), asyncio.create_task(stop.wait())
     try:
         while not stop.is_set():
             woken.clear()
             found, cursor = await _read_if_possible(pool, cursor)
-            for change in found:
-                yield change
-            if not found:
+            if found:
+                yield found, cursor
+            else:
                 await _either(woken, stopping)
     finally:
         for task in (listening, stopping):

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -374,3 +375,16 @@ async def test_a_new_follower_begins_where_it_says(pool: Pool) -> None:
     async with pool.connection() as connection:
         found, _ = await read(connection, await resume(connection, "late", start=start))
     assert _told(found) == [("cus_1", "update", "a", "b")]
+
+
+async def test_the_example_of_the_documents_copies_each_change_once(pool: Pool) -> None:
+    _, _, block = (Path(__file__).parents[2] / "docs" / "changes.md").read_text().partition("```python\n")
+    names: dict[str, Any] = {}
+    exec(block.partition("```")[0], names)
+    await _write(pool, _customer("a"), _customer("x", id="cus_2"))
+    await _write(pool, _customer("b", 1), _customer("x", 1, id="cus_2", kind="customer.deleted"))
+    async with pool.connection() as connection:
+        await connection.execute("create table my_customers (id text primary key, name text)")
+    assert [await names["copy_customers"](pool), await names["copy_customers"](pool)] == [4, 0]
+    async with pool.connection() as connection:
+        assert await (await connection.execute("select * from my_customers")).fetchall() == [("cus_1", "b")]

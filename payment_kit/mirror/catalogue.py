@@ -43,6 +43,13 @@ def _invoiced(payload: Payload, previous: Payload) -> bool:
     return payload.get("status") not in (None, "draft") or _discounted(payload, previous)
 
 
+def _itemised(payload: Payload, _previous: Payload) -> bool:
+    """Does an invoice bill invoice items? It may also on a line that is not shown."""
+    lines = payload.get("lines") or {}
+    billed = ((line.get("parent") or {}).get("type") for line in _data(payload, "lines"))
+    return bool(lines.get("has_more")) or "invoice_item_details" in billed
+
+
 def _always(_payload: Payload, _previous: Payload) -> bool:
     return True
 
@@ -457,7 +464,7 @@ CATALOGUE: Mapping[str, StripeObject] = {
             listings=(
                 _list("invoiceitems"),
                 # no event tells when an item goes onto an invoice
-                Listing("/v1/invoiceitems", {"invoice": "{id}"}, per="invoice", owed=_always, swept=False),
+                Listing("/v1/invoiceitems", {"invoice": "{id}"}, per="invoice", owed=_itemised, swept=False),
             ),
             expand=("discounts",),
             owed=_discounted,

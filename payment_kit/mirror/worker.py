@@ -33,6 +33,7 @@ ATTEMPTS_MAX = 8
 BACKOFF_SECONDS_MAX = 300.0
 DEADLOCK_TRIES = 5
 POLL_SECONDS = 1.0
+GATHER_SECONDS = 0.02
 LISTEN_SECONDS = 30.0
 ERROR_CHARACTERS_MAX = 500
 
@@ -125,8 +126,12 @@ class Worker:
         try:
             while not stop.is_set():
                 self._arrived.clear()
-                if not await self._step_if_possible():
+                taken = await self._step_if_possible()
+                if not taken:
                     await _idle(self._arrived, stopping)
+                if taken < BATCH_MAX:
+                    # Events come in bursts, and a batch costs little more than one event.
+                    await asyncio.wait({stopping}, timeout=GATHER_SECONDS)
             await paying
         finally:
             for task in (listener, stopping, paying):

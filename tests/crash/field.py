@@ -13,7 +13,7 @@ from payment_kit.database.connection import connect_async
 from payment_kit.database.queries import sql
 from payment_kit.errors import Problem
 from tests.crash import judge
-from tests.crash.processes import Process, Processes, processes
+from tests.crash.processes import BOUNDS, Process, Processes, processes
 from tests.crash.stripe import ACTS, SECRET, Stripe, stripe
 from tests.waiting import until_found
 
@@ -32,6 +32,7 @@ class Field:
         self.port = port
         self.rng = random.Random(seed)
         self.kills = 0
+        self.bounds = dict(BOUNDS)
         self.environment = {
             "DATABASE_URL": dsn,
             "STRIPE_API_BASE": stripe.account.sandbox.url,
@@ -39,13 +40,14 @@ class Field:
             "STRIPE_WEBHOOK_SECRET": SECRET,
             "PAYMENT_KIT_HOME": str(started.folder / "home"),
             "PAYMENT_KIT_WEBHOOK_PORT": str(port),
+            "PAYMENT_KIT_STRIPE_TIMEOUT_SECONDS": "1",
             "PATH": "/usr/bin:/bin",
         }
 
     async def start(self, words: Sequence[str] = SERVE) -> Process:
         """A process; one that receives is waited for."""
-        process = await self.processes.start(words, self.environment)
-        if words == SERVE:
+        process = await self.processes.start(words, self.environment, self.bounds)
+        if "webhooks" in words:
             await until_found(lambda: self._up(process))
         return process
 
@@ -108,6 +110,15 @@ class Field:
 
         await until_found(delivered)
         await until_found(done)
+
+    def trouble(self, name: str | None, path: str = "") -> None:
+        """From now on Stripe answers every read below `path` with this fault; None: it is well again."""
+        faults = self.stripe.account.sandbox.worlds.default.faults
+        faults.configure({name: 1.0, "path": path, "seconds": 60.0, "methods": ["GET"]} if name else {})
+
+    def met(self, name: str) -> int:
+        """How many requests met this fault."""
+        return self.stripe.account.sandbox.worlds.default.faults.counts.get(name, 0)
 
     async def empty(self) -> None:
         """Forget everything that was mirrored."""

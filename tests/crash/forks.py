@@ -12,12 +12,14 @@ import os
 import selectors
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
 from payment_kit import cli
 from payment_kit.cli import serve, sync
+from payment_kit.mirror.intake import Intake
 from tests.crash import points
 
 LOADED = (serve, sync)
@@ -89,12 +91,25 @@ def _run(order: dict[str, Any]) -> NoReturn:
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
     points.install(Path(order["armed"]), order["bounds"])
+    _skew(order["skew_seconds"])
     try:
         cli.main(order["words"])
     except SystemExit as ended:
         sys.stdout.flush()
         os._exit(ended.code if isinstance(ended.code, int) else 1)
     raise AssertionError("the command line always exits")
+
+
+def _skew(seconds: float) -> None:
+    """Put this process's clock wrong, for everybody who reads it."""
+    right = time.time
+
+    def wrong() -> float:
+        return right() + seconds
+
+    time.time = wrong
+    init: Any = Intake.__init__
+    init.__defaults__ = tuple(wrong if default is right else default for default in init.__defaults__)
 
 
 if __name__ == "__main__":

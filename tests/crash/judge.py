@@ -53,6 +53,12 @@ _ROWS = " union all ".join(
     for entry in CATALOGUE.values()
 )
 _LAST = "select distinct on (account_id, object, id) account_id, object, id, event from payment_kit.changes"
+_MADE = """
+select changes.recorded_at, position, operation, event, before_event, inbox.outcome, inbox.applied_at
+from payment_kit.changes
+left join payment_kit.inbox on inbox.event_id = changes.event
+where changes.id = '{}' order by position
+"""
 _ORDER = " order by account_id, object, id, position desc"
 
 
@@ -93,8 +99,19 @@ async def _unequal(dsn: str, stripe: Stripe) -> list[str]:
         row, wanted = mine.get(key), theirs.get(key)
         if truth.same(row, wanted) or _excused(key, row, wanted, told):
             continue
-        found.append(f"{' '.join(key)}: {_what(row, wanted)}")
+        found.append(f"{' '.join(key)}: {_what(row, wanted)}\n{await _story(dsn, stripe, key)}")
     return found
+
+
+async def _story(dsn: str, stripe: Stripe, key: Key) -> str:
+    """How it came to this: what was told of an object, and what the mirror made of it."""
+    told = [
+        f"  told {event['created']} {event['id']} {event['type']} {event['data'].get('previous_attributes')}"
+        for event in stripe.account.truth.told
+        if event["data"]["object"].get("id") == key[2]
+    ]
+    made = await asked(dsn, _MADE.format(key[2]))
+    return "\n".join([*told, *(f"  made {' '.join(map(str, row))}" for row in made)])
 
 
 def _what(row: Any, wanted: Any) -> str:

@@ -16,6 +16,7 @@ from tests.waiting import until
 
 BOUNDS: Mapping[str, float] = {
     "payment_kit.mirror.payer:LEASE_SECONDS": 0.5,
+    "payment_kit.mirror.payer:BACKOFF_SECONDS_MAX": 0.5,
     "payment_kit.mirror.worker:POLL_SECONDS": 0.05,
     "psycopg_pool.base:AttemptWithBackoff.INITIAL_DELAY": 0.1,
     "payment_kit.stripe_gateway.patience:DELAY_SECONDS_MAX": 0.2,
@@ -57,6 +58,7 @@ class Processes:
     def __init__(self, folder: Path, forks: asyncio.subprocess.Process) -> None:
         self.folder = folder
         self.armed = folder / "armed"
+        self.skew_seconds = 0
         self._forks = forks
         self._known: dict[int, Process] = {}
         self._coming: asyncio.Queue[int] = asyncio.Queue()
@@ -74,13 +76,14 @@ class Processes:
     async def start(
         self, words: Sequence[str], environment: Mapping[str, str], bounds: Mapping[str, float] = BOUNDS
     ) -> Process:
-        """A process that runs ``payment-kit`` with these words."""
+        """A process that runs ``payment-kit`` with these words, on a clock that is `skew_seconds` ahead."""
         self._count += 1
         log = self.folder / f"{self._count:04}_{'_'.join(words[:2])}.log"
         order: dict[str, Any] = {
             "words": list(words),
             "environment": dict(environment),
             "bounds": dict(bounds),
+            "skew_seconds": self.skew_seconds,
             "armed": str(self.armed),
             "folder": str(self.folder),
             "log": str(log),

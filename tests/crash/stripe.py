@@ -40,6 +40,7 @@ class Stripe:
         self._gate = asyncio.Semaphore(CONNECTIONS)
         self._acts = 0
         self._bodies: dict[str, bytes] = {}
+        self.ahead_seconds = 0
         self.url = f"http://127.0.0.1:{port}"
 
     @property
@@ -77,7 +78,7 @@ class Stripe:
 
     async def _send(self, id_: str, body: bytes) -> None:
         async with self._gate:
-            headers = {"Stripe-Signature": signature(body, [SECRET], int(time.time()))}
+            headers = {"Stripe-Signature": signature(body, [SECRET], int(time.time()) + self.ahead_seconds)}
             try:
                 async with self._session.post(self.url + PATH, data=body, headers=headers) as answer:
                     text = await answer.text()

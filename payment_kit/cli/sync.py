@@ -6,16 +6,14 @@ import click
 import orjson
 
 from payment_kit import config, wiring
-from payment_kit.cli import sync_changes, sync_endpoint
+from payment_kit.cli import sync_backfill, sync_changes, sync_endpoint
 from payment_kit.cli.screen import Report, Screen
 from payment_kit.cli.sync_shown import caught_up, show_caught_up, show_standing, standing
 from payment_kit.errors import UsageProblem
 from payment_kit.mirror.accounts import Account, connected
-from payment_kit.mirror.backfill import Progress, backfill
-from payment_kit.mirror.catalogue import CATALOGUE
+from payment_kit.mirror.backfill import Progress
 from payment_kit.mirror.catch_up import CatchUp, catch_up
 from payment_kit.mirror.connect import Done
-from payment_kit.mirror.settlement import pull_settlement
 from payment_kit.mirror.status import Status, status
 
 account_option = click.option("--account", metavar="acct_…", help="Only this account. [default: all the keys reach]")
@@ -26,40 +24,9 @@ def command() -> None:
     """Bring the mirror up to Stripe, and see how it stands."""
 
 
+command.add_command(sync_backfill.command)
 command.add_command(sync_changes.command)
 command.add_command(sync_endpoint.command)
-
-
-@command.command("backfill")
-@click.option("--object", "objects", type=click.Choice(list(CATALOGUE)), multiple=True, help="Only this; repeatable.")
-@click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
-def backfill_command(*, objects: tuple[str, ...], as_json: bool) -> None:
-    """List every object from Stripe into the mirror.
-
-    Safe beside live webhooks: a newer row is never overwritten. An interrupted backfill goes on where it stopped.
-    """
-
-    async def run(screen: Screen) -> dict[str, Progress]:
-        async with wiring.installation(config.load()) as kit:
-            with screen.progress("Backfill", "objects") as advance:
-                done = await backfill(
-                    kit.gateway, kit.pool, kit.account, objects=objects or None, progress=listed(advance)
-                )
-            if not objects:
-                await pull_settlement(kit.gateway, kit.pool, kit.account)
-            return done
-
-    screen = Screen(to_stderr=as_json)
-    done = wiring.run(run(screen))
-    if as_json:
-        click.echo(orjson.dumps({name: {"objects": one.objects, "written": one.written} for name, one in done.items()}))
-        return
-    total = sum(one.objects for one in done.values())
-    screen.done(f"{total:,} objects listed", f"{sum(one.written for one in done.values()):,} rows changed")
-    screen.table(
-        ["", "listed", "changed"],
-        [[name, f"{one.objects:,}", f"{one.written:,}"] for name, one in sorted(done.items())],
-    )
 
 
 @command.command("catch-up")

@@ -1,6 +1,7 @@
 """`sync` brings the mirror up to Stripe from the command line and says how it stands."""
 
 import asyncio
+from typing import Any
 
 import psycopg
 import pytest
@@ -9,9 +10,10 @@ from pydantic import SecretStr
 from payment_kit.cli import main
 from payment_kit.cli import sync as sync_module
 from payment_kit.database.connection import connect
+from payment_kit.errors import Refused
 from payment_kit.mirror.backfill import streams
 from payment_kit.sandbox import Sandbox
-from payment_kit.stripe_gateway import StripeGateway
+from payment_kit.stripe_gateway import Page, StripeGateway
 from tests.fix_installation import Called
 
 
@@ -33,12 +35,39 @@ LISTED = set(streams())
 def test_a_backfill_lists_every_object(called: Called, against_stripe: Sandbox, database: str) -> None:
     asyncio.run(_make_customers(against_stripe, 3))
     code, done = called("sync", "backfill")
-    assert (code, done["customers"], set(done)) == (0, {"objects": 3, "written": 3}, LISTED)
+    (one,) = done["accounts"]
+    assert (code, one["account"], one["streams"]["customers"]) == (
+        0,
+        against_stripe.account_id,
+        {"objects": 3, "written": 3},
+    )
+    assert set(one["streams"]) == LISTED
     assert _customers(database) == 3
 
 
 def test_a_backfill_of_one_object_lists_only_that(called: Called, against_stripe: Sandbox) -> None:
-    assert called("sync", "backfill", "--object", "price") == (0, {"prices": {"objects": 0, "written": 0}})
+    _, done = called("sync", "backfill", "--object", "price")
+    assert done["accounts"][0]["streams"] == {"prices": {"objects": 0, "written": 0}}
+
+
+def test_a_list_that_is_refused_is_named_and_exit_code_1(
+    called: Called, against_stripe: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = StripeGateway.page
+
+    async def page(self: StripeGateway, path: str, *given: Any, **options: Any) -> Page:
+        if path == "/v1/prices":
+            raise Refused("STRIPE_PERMISSION_DENIED", "The key may not read prices.")
+        return await ask(self, path, *given, **options)
+
+    monkeypatch.setattr(StripeGateway, "page", page)
+    code, done = called("sync", "backfill", "--object", "price", "--object", "product")
+    streams = done["accounts"][0]["streams"]
+    assert (code, streams["prices"]["refused"], "refused" in streams["products"]) == (
+        1,
+        "The key may not read prices.",
+        False,
+    )
 
 
 def test_a_catch_up_brings_what_was_not_delivered(called: Called, against_stripe: Sandbox, database: str) -> None:

@@ -211,7 +211,6 @@ create table payment_kit.backfill_windows (
 
 create table payment_kit.changes (
     "position" bigint generated always as identity not null,
-    transaction xid8 default pg_current_xact_id() not null,
     account_id text not null,
     object text not null,
     id text not null,

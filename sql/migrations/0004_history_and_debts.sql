@@ -40,7 +40,6 @@ create index owed_waiting on payment_kit.owed (platform, available_at);
 
 create table payment_kit.changes (
     position bigint generated always as identity primary key,
-    transaction xid8 not null default pg_current_xact_id(),
     account_id text not null,
     object text not null,
     id text not null,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from payment_kit.errors import NotFound
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.concurrently import each
 from payment_kit.mirror.normalise import read_states
@@ -95,7 +96,13 @@ async def complete(
 
     async def fill(one: tuple[Nested, Json]) -> None:
         nested, payload = one
-        data = (await _list(gateway, nested, payload[entry.id_field], account, bulk=bulk)).payloads
+        try:
+            data = (await _list(gateway, nested, payload[entry.id_field], account, bulk=bulk)).payloads
+        except NotFound as gone:
+            if gone.metadata.get("stripe_code") != "resource_missing":
+                raise
+            # Deleted since: it stays cut, so its state is partial and a read of it is owed.
+            return
         payload[nested.field] = {**payload[nested.field], "data": list(data), "has_more": False}
 
     await each(fill, cut, LISTS_AT_ONCE)

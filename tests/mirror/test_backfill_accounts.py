@@ -151,6 +151,19 @@ async def test_attempts_are_asked_for_only_where_one_was_made(
     assert "/v1/setup_attempts" not in asked
 
 
+async def test_an_object_that_goes_while_its_list_is_completed_stops_nothing(
+    gateway: StripeGateway, pool: Pool, account: Account, business: Business, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = (await business.post("customers"))["id"]
+    invoice = (await business.post("invoices", customer=owner, currency="jpy"))["id"]
+    for _ in range(11):
+        await business.post("invoiceitems", customer=owner, invoice=invoice, amount=1200, currency="jpy")
+    gone = NotFound("RESOURCE_NOT_FOUND", "No such invoice", metadata={"stripe_code": "resource_missing"})
+    refusing(gateway, monkeypatch, f"/v1/invoices/{invoice}/lines", gone)
+    done = await backfill(gateway, pool, account, objects=["invoice"])
+    assert (done["invoices"].finished, done["invoices"].objects) == (True, 1)
+
+
 async def test_mandates_are_found_by_what_refers_to_them(
     gateway: StripeGateway, pool: Pool, account: Account, business: Business
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import psycopg
 
-from payment_kit.errors import NotFound, Refused
+from payment_kit.errors import NotFound, Refused, UsageProblem
 from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.catalogue import CARRIED_BY, CATALOGUE
 from payment_kit.mirror.concurrently import each
@@ -111,8 +111,6 @@ class Evidence:
     gateway: StripeGateway
     connection: Connection
     account: Account
-    header: str | None
-    """The Stripe-Account header; None for the key's own account."""
     sample: Sample = EVERYTHING
     tell: Callable[[str, int], None] = lambda _kind, _objects: None
     refused: dict[str, str] = field(default_factory=dict)
@@ -141,18 +139,18 @@ class Evidence:
                     await self._in_batches(_AFTER, listing.per, lambda one, of=listing: self._list_of(entry, of, one))  # type: ignore[misc]
                 else:
                     await self._list_pages(entry, listing)
-        except Refused as refused:
+        except (Refused, NotFound, UsageProblem) as refused:
             self.refused[name] = refused.reason
 
     async def _list_pages(self, entry: StripeObject, listing: Listing) -> None:
         asked = {**parameters(listing), **expanding(entry, "data.")}
-        async for page in self.gateway.list(listing.path, asked, account=self.header, bulk=True, ahead=1):
+        async for page in self.gateway.list(listing.path, asked, account=self.account.header, bulk=True, ahead=1):
             await self._whole(entry, page.data)
             await self._put(entry, page.data, page.server_time)
 
     async def _list_of(self, entry: StripeObject, listing: Listing, parent: str) -> None:
         try:
-            read = await read_list(self.gateway, listing, parent, account=self.header, bulk=True)
+            read = await read_list(self.gateway, listing, parent, account=self.account.header, bulk=True)
         except NotFound:
             return
         await self._whole(entry, read.payloads)
@@ -161,7 +159,7 @@ class Evidence:
     async def _whole(self, entry: StripeObject, payloads: Sequence[Payload]) -> None:
         """Complete what Stripe cut, of the objects that are compared field by field."""
         taken = [one for one in payloads if self.sample.takes(entry.name, str(one.get(entry.id_field)))]
-        await complete(self.gateway, entry, taken, account=self.header, bulk=True)  # type: ignore[arg-type]
+        await complete(self.gateway, entry, taken, account=self.account.header, bulk=True)  # type: ignore[arg-type]
 
     async def _retrieve(self, name: str, object_id: str) -> None:
         if self.sample.takes(name, object_id):
@@ -178,7 +176,7 @@ class Evidence:
 
     async def _read_summary(self, name: str, object_id: str) -> None:
         try:
-            read = await read_object(self.gateway, CATALOGUE[name], object_id, account=self.header, bulk=True)
+            read = await read_object(self.gateway, CATALOGUE[name], object_id, account=self.account.header, bulk=True)
         except (NotFound, Refused):
             return
         if read.payloads[0][SUMMARIES[name].field]["data"]:
@@ -228,14 +226,14 @@ class Evidence:
 
     async def _answer(self, key: Key) -> Reading:
         entry = CATALOGUE[key[0]]
-        return await read_object(self.gateway, entry, key[1], account=self.header, bulk=True)
+        return await read_object(self.gateway, entry, key[1], account=self.account.header, bulk=True)
 
     async def _put_one(self, entry: StripeObject, payload: Payload, time: int, key: Key) -> list[State]:
         states = _states(payload, time)
         lines = _lines(entry, states, key, self.sample)
         lists = [(name, one) for name in INSIDE_LISTS for one in LISTED[name] if one.per == entry.name]
         for name, listing in lists if states and not states[0].deleted else ():
-            read = await read_list(self.gateway, listing, key[1], account=self.header, bulk=True)
+            read = await read_list(self.gateway, listing, key[1], account=self.account.header, bulk=True)
             for one in read.payloads:
                 more = _states(one, read.time)
                 lines += _lines(CATALOGUE[name], more, key, self.sample)

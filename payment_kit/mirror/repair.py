@@ -86,7 +86,7 @@ async def repair(
     worker = worker or Worker(pool, gateway, account.id)
     done: Counter[str] = Counter()
     for account_id, these in differences.items():
-        one = Account(account_id, account.livemode)
+        one = Account(account_id, account.livemode, platform=account.id if account_id != account.id else None)
         mender = _Mender(gateway, pool, one, account.id, worker)
         done.update(await mender.run(_by_object(these)))
     return dict(done)
@@ -131,16 +131,14 @@ class _Mender:
         await self.worker.drain()
         return Counter({name: len(keys) for name, keys in todo.items() if keys})
 
-    @property
-    def _header(self) -> str | None:
-        return self.account.id if self.account.id != self.platform else None
-
     async def _replay(self, events: Sequence[str]) -> None:
         inbox = Inbox(self.pool, self.account.id, self.platform)
 
         async def fetch(event_id: str) -> None:
             try:
-                reply = await self.gateway.request("get", f"/v1/events/{event_id}", account=self._header, bulk=True)
+                reply = await self.gateway.request(
+                    "get", f"/v1/events/{event_id}", account=self.account.header, bulk=True
+                )
             except NotFound:
                 return
             await inbox.store_missing([envelope(orjson.dumps(reply.body))], "catch_up")
@@ -217,9 +215,11 @@ class _Mender:
     async def _read(self, key: Key, where: Key) -> list[State] | None:
         if key[0] in INSIDE_LISTS:
             listing = next(one for one in LISTED[key[0]] if one.per == where[0])
-            read = await read_list(self.gateway, listing, where[1], account=self._header, bulk=True)
+            read = await read_list(self.gateway, listing, where[1], account=self.account.header, bulk=True)
         else:
-            read = await read_object(self.gateway, CATALOGUE[where[0]], where[1], account=self._header, bulk=True)
+            read = await read_object(
+                self.gateway, CATALOGUE[where[0]], where[1], account=self.account.header, bulk=True
+            )
         states = read_states(read.payloads, time=read.time, request_id=read.request_id, api_version=API_VERSION)
         mine = [state for state in states if state.key == key]
         if mine or key[0] not in INSIDE_LISTS:
@@ -227,7 +227,7 @@ class _Mender:
         return [State(*key, _stub(key), read.time, (DELETED,), READ + read.request_id, API_VERSION, deleted=True)]
 
     async def _gone(self, key: Key, problem: Problem) -> State:
-        now = await self.gateway.page("/v1/events", {"limit": 1}, account=self._header)
+        now = await self.gateway.page("/v1/events", {"limit": 1}, account=self.account.header)
         event = READ + (problem.metadata.get("request_id") or now.request_id)
         return State(*key, _stub(key), now.server_time, (DELETED,), event, API_VERSION, deleted=True)
 

@@ -20,7 +20,7 @@ SCHEMA = "payment_kit.verify/1"
 DIFFERENCES_MAX = 10_000
 """Of one account; more are counted, not named."""
 
-Verdict = Literal["COMPLETE", "PENDING", "DIFFERENT"]
+Verdict = Literal["COMPLETE", "PENDING", "DIFFERENT", "REFUSED"]
 
 
 @dataclass(slots=True)
@@ -55,6 +55,8 @@ class AccountResult:
     pending: list[str] = field(default_factory=list)
     events: int = 0
     payouts: int = 0
+    refused: str = ""
+    """Why Stripe lets this key see nothing of a connected account: it has left, or access was revoked."""
 
     def add(self, differences: Sequence[Difference]) -> None:
         """Take in what was found, each thing once."""
@@ -68,6 +70,8 @@ class AccountResult:
     @property
     def verdict(self) -> Verdict:
         """COMPLETE: all of it was compared and is equal."""
+        if self.refused:
+            return "REFUSED"
         if self.found:
             return "DIFFERENT"
         undecided = any(kind.status != "PASS" for kind in self.kinds.values())
@@ -76,9 +80,9 @@ class AccountResult:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole verification: every account of one key."""
+    """A whole verification: every account that the keys reach; `platforms` are the accounts of the keys themselves."""
 
-    platform: str
+    platforms: Sequence[str]
     accounts: Sequence[AccountResult]
     sample: Sample | None = None
     kinds: Sequence[str] = ()
@@ -86,9 +90,9 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of its accounts."""
+        """The worst of its accounts; one that Stripe refuses to show cannot be verified and does not count."""
         order: list[Verdict] = ["COMPLETE", "PENDING", "DIFFERENT"]
-        return order[max((order.index(one.verdict) for one in self.accounts), default=1)]
+        return order[max((order.index(one.verdict) for one in self.accounts if not one.refused), default=1)]
 
     @property
     def whole(self) -> bool:
@@ -100,16 +104,23 @@ class Report:
         return {
             "schema": SCHEMA,
             "verdict": self.verdict,
-            "platform": self.platform,
+            "platforms": list(self.platforms),
             "livemode": any(one.livemode for one in self.accounts),
-            "began": _when(min(one.began for one in self.accounts)),
-            "ended": _when(max(one.ended for one in self.accounts)),
+            "began": _when(min((one.began for one in self.accounts if one.began), default=0)),
+            "ended": _when(max((one.ended for one in self.accounts), default=0)),
             "payment_kit": version("payment-kit"),
             "api_version": API_VERSION,
             "sample": {"share": self.sample.share, "seed": self.sample.seed} if self.sample else None,
             "only": list(self.kinds),
             "accounts": [_account(one) for one in self.accounts],
         }
+
+
+def joined(reports: Sequence[Report]) -> Report:
+    """The reports of several keys as one."""
+    accounts = [account for one in reports for account in one.accounts]
+    platforms = [platform for one in reports for platform in one.platforms]
+    return Report(platforms, accounts, reports[0].sample, reports[0].kinds)
 
 
 def differences_of(report: Mapping[str, Any]) -> dict[str, list[Difference]]:
@@ -134,6 +145,7 @@ def _account(one: AccountResult) -> dict[str, Any]:
         "events_compared": one.events,
         "payouts_compared": one.payouts,
         "pending": list(one.pending),
+        "refused": one.refused,
         "kinds": {name: _kind(kind) for name, kind in one.kinds.items()},
         "differences_found": one.found,
         "differences": [

@@ -20,13 +20,14 @@ import orjson
 from payment_kit.database.connection import Pool
 from payment_kit.database.queries import sql
 from payment_kit.errors import Refused
-from payment_kit.mirror.accounts import Account
+from payment_kit.mirror.accounts import Account, connected, find_connected
 from payment_kit.mirror.buckets import mirror_buckets, stripe_buckets, unequal
 from payment_kit.mirror.catalogue import CARRIED_BY, CATALOGUE
 from payment_kit.mirror.compare import Difference, compare, prepare, strays
 from payment_kit.mirror.concurrently import each
 from payment_kit.mirror.evidence import EVERYTHING, SUMMARIES, Connection, Evidence, Sample
 from payment_kit.mirror.order import Key
+from payment_kit.mirror.polling import only_platforms
 from payment_kit.mirror.second_look import PAUSE_SECONDS, SecondLook
 from payment_kit.mirror.verification import AccountResult, KindResult, Report
 from payment_kit.mirror.worker import Worker
@@ -43,7 +44,6 @@ PAYOUTS_AT_ONCE = 4
 PAYOUTS_MAX = 100
 TRANSACTIONS = "balance_transaction"
 
-_ACCOUNTS = sql("verify.accounts")
 _MISSED = sql("verify.missed_events")
 _PENDING = sql("verify.pending")
 _PAYOUTS = sql("verify.payouts")
@@ -60,32 +60,31 @@ async def verify(
     account: Account,
     *,
     worker: Worker | None = None,
+    only: str | None = None,
     objects: Sequence[str] | None = None,
     sample: Sample | None = None,
     patience_seconds: float = PATIENCE_SECONDS,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     tell: Tell = lambda _what, _objects: None,
 ) -> Report:
-    """Compare every account of the key (or only the kinds `objects`) with Stripe; remembers a whole pass.
+    """Compare every account of the key (or `only` one, or only the kinds `objects`) with Stripe; remembers a pass.
 
     With `sample` the fields of only some objects are compared, the ids of all of them all the same. Raises the
     gateway's problems.
     """
     worker = worker or Worker(pool, gateway, account.id)
+    await find_connected(pool, account)
+    accounts = [one for one in (account, *await connected(pool, account)) if only in (None, one.id)]
+    kinds = [name for name in CATALOGUE if objects is None or name in objects]
     results: list[AccountResult] = []
     async with pool.connection() as connection:
-        rows = await (await connection.execute(_ACCOUNTS, {"platform": account.id})).fetchall()
         try:
-            for account_id, livemode in rows:
-                header = None if account_id == account.id else account_id
-                evidence = Evidence(
-                    gateway, connection, Account(account_id, livemode), header, sample or EVERYTHING, tell
-                )
-                kinds = [name for name in CATALOGUE if objects is None or name in objects]
-                results.append(await _Verification(pool, evidence, worker, kinds, patience_seconds, sleep).run())
+            for one in accounts:
+                evidence = Evidence(gateway, connection, one, sample or EVERYTHING, tell)
+                results.append(await _Verification(pool, evidence, worker, kinds, patience_seconds, sleep).run_if_let())
         finally:
             await connection.execute(b"drop table if exists pg_temp.shown, pg_temp.actual")
-        report = Report(account.id, results, sample, tuple(objects or ()))
+        report = Report((account.id,), results, sample, tuple(objects or ()))
         if report.whole:
             await _remember(connection, results)
     return report
@@ -114,18 +113,30 @@ class _Verification:
     coming: dict[str, str | None] = field(default_factory=dict)
     """Events that had not reached us when they were listed, but may still come -> the object each is about."""
 
+    async def run_if_let(self) -> AccountResult:
+        """A connected account may have left, and Stripe refuses it then: that is told, and stops nobody else."""
+        account = self.evidence.account
+        try:
+            return await self.run()
+        except Refused as refused:
+            if account.header is None:
+                raise
+            return AccountResult(account.id, account.livemode, 0, refused=refused.reason)
+
     async def run(self) -> AccountResult:
         began = await self._stripe_time()
-        result = AccountResult(self.evidence.account.id, self.evidence.account.livemode, began)
+        account = self.evidence.account
+        result = AccountResult(account.id, account.livemode, began)
         missed = await self._missed_events(result)
-        await self.evidence.gather(_with_parents(self.kinds))
+        listed = [name for name in _with_parents(self.kinds) if not only_platforms(CATALOGUE[name], account)]
+        await self.evidence.gather(listed)
         await prepare(self.evidence.connection)
         refused = self.evidence.refused
         for name in self.kinds:
             why = refused.get(name) or refused.get(CARRIED_BY[name].name if name in CARRIED_BY else "", "")
             result.kinds[name] = KindResult(refused=why)
         suspects = await self._suspects(result)
-        if self.evidence.header is None:
+        if self.evidence.account.header is None:
             for name in self.kinds:
                 result.add(await strays(self.evidence.connection, name))
         result.add(await self._itemisations(result))
@@ -137,7 +148,9 @@ class _Verification:
         return result
 
     async def _stripe_time(self) -> int:
-        return (await self.evidence.gateway.page("/v1/events", {"limit": 1}, account=self.evidence.header)).server_time
+        return (
+            await self.evidence.gateway.page("/v1/events", {"limit": 1}, account=self.evidence.account.header)
+        ).server_time
 
     # ---- objects --------------------------------------------------------------------------------------------------
 
@@ -194,7 +207,7 @@ class _Verification:
         missed: list[str] = []
         window = {"created": {"gte": result.began - EVENTS_SECONDS_MAX}}
         async for page in self.evidence.gateway.list(
-            "/v1/events", window, account=self.evidence.header, bulk=True, ahead=1
+            "/v1/events", window, account=self.evidence.account.header, bulk=True, ahead=1
         ):
             result.events += len(page.data)
             self.evidence.tell("events", len(page.data))
@@ -254,7 +267,7 @@ class _Verification:
         path = CATALOGUE[TRANSACTIONS].path
         try:
             async for page in self.evidence.gateway.list(
-                path, {"payout": payout}, account=self.evidence.header, bulk=True
+                path, {"payout": payout}, account=self.evidence.account.header, bulk=True
             ):
                 theirs |= {one["id"] for one in page.data}
         except Refused:

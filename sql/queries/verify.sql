@@ -1,12 +1,3 @@
--- name: verify.accounts
--- The accounts of one key: its own and those connected to it that are mirrored.
-select
-    account_id,
-    livemode
-from payment_kit.accounts
-where account_id = %(platform)s::text or platform = %(platform)s::text
-order by account_id <> %(platform)s::text, account_id;
-
 -- name: verify.missed_events
 -- Of some events those that never reached us.
 select given.id

@@ -9,6 +9,7 @@ from payment_kit import config, wiring
 from payment_kit.cli import sync_backfill, sync_changes, sync_endpoint
 from payment_kit.cli.screen import Report, Screen
 from payment_kit.cli.sync_shown import caught_up, show_caught_up, show_standing, standing
+from payment_kit.cli.sync_verify import repair_command, reproject_command, verify_command
 from payment_kit.errors import UsageProblem
 from payment_kit.mirror.accounts import Account, connected
 from payment_kit.mirror.backfill import Progress
@@ -22,6 +23,10 @@ account_option = click.option("--account", metavar="acct_…", help="Only this a
 @click.group("sync")
 def command() -> None:
     """Bring the mirror up to Stripe, and see how it stands."""
+
+
+for _command in (verify_command, repair_command, reproject_command):
+    command.add_command(_command)
 
 
 command.add_command(sync_backfill.command)

@@ -117,6 +117,10 @@ REASONS: dict[str, Reason] = {
         "PostgreSQL did not answer, or refused the login.",
         "Check that DATABASE_URL is right and PostgreSQL is running.",
     ),
+    "DATABASE_FULL": Reason(
+        "PostgreSQL has no room left to write.",
+        "Make room where its data lies; the work goes on by itself.",
+    ),
     "DATABASE_TOO_OLD": Reason(
         "The server is older than PostgreSQL 15.",
         "Use PostgreSQL 15 or newer.",

@@ -169,7 +169,8 @@ class Inbox:
 
 
 def _storage_away(error: Exception) -> Unavailable:
-    problem = Unavailable("DATABASE_UNREACHABLE", "The event could not be stored; Stripe will send it again.")
+    reason = "DATABASE_FULL" if isinstance(error, psycopg.errors.DiskFull) else "DATABASE_UNREACHABLE"
+    problem = Unavailable(reason, "The event could not be stored; Stripe will send it again.")
     problem.__cause__ = error
     return problem
 

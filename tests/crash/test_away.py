@@ -1,4 +1,4 @@
-"""PostgreSQL or Stripe goes away and comes back while a receiver and a worker run: they wait and go on by themselves."""
+"""PostgreSQL or Stripe goes away and comes back while a receiver and a worker run: they go on by themselves."""
 
 from pathlib import Path
 

@@ -275,7 +275,7 @@ REASONS: dict[str, Reason] = {
     # sync and runs
     "ACCOUNT_UNKNOWN": Reason(
         "No key reaches the account that was asked for.",
-        "See the accounts with `payment-kit sync status`; a newly connected one is found by `payment-kit sync catch-up`.",
+        "`payment-kit sync status` names the accounts; `payment-kit sync catch-up` finds one that was connected since.",
     ),
     "NOTEBOOK_NOT_FOUND": Reason(
         "There is no such notebook.",

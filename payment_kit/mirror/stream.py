@@ -22,7 +22,7 @@ from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.concurrently import each
 from payment_kit.mirror.missed import Covered
 from payment_kit.mirror.order import State
-from payment_kit.mirror.pages import STATES_AT_ONCE, page_states, write_reads
+from payment_kit.mirror.pages import page_states, write_reads
 from payment_kit.mirror.reading import Reading, complete, expanding, parameters, read_list, read_object
 from payment_kit.mirror.stripe_object import Listing, StripeObject
 from payment_kit.mirror.windows import STRIPE_BEGAN, Place, Window, listing_name
@@ -32,6 +32,8 @@ from payment_kit.stripe_gateway.gateway import Page, StripeGateway
 READERS = 8
 PARENTS_AT_ONCE = 8
 PARENTS_MAX = 100
+STATES_AT_ONCE = 500
+"""A batch is written from then on; readers under way make it up to `READERS` pages more. It bounds memory."""
 SAVE_SECONDS = 1.0
 """Pages that came slowly wait no longer for a full batch."""
 DEADLOCK_TRIES = 5

@@ -24,6 +24,8 @@ Connection = psycopg.AsyncConnection[Any]
 
 ROWS_AT_ONCE = 500
 SCAN_SECONDS_MAX = 3600
+ABSENT_MAX = 50_000
+"""Of one kind; a mirror that lacks more is to be backfilled, not repaired."""
 _PARSE = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
 
 WHAT = {
@@ -279,6 +281,7 @@ _MISSING = """
     and not exists (
         select 1 from stripe.TABLE as stored where stored.account_id = %(account_id)s and stored.id = shown.id
     )
+    limit LIMIT
 """
 _LOST = """
     select known.id from (
@@ -290,12 +293,13 @@ _LOST = """
     and not exists (
         select 1 from stripe.TABLE as stored where stored.account_id = %(account_id)s and stored.id = known.id
     )
+    limit LIMIT
 """
 
 
 @cache
 def _of(statement: str, name: str) -> bytes:
-    return statement.replace("TABLE", CATALOGUE[name].table).encode()
+    return statement.replace("TABLE", CATALOGUE[name].table).replace("LIMIT", str(ABSENT_MAX)).encode()
 
 
 @cache

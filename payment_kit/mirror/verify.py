@@ -130,6 +130,7 @@ class _Verification:
         missed = await self._missed_events(result)
         listed = [name for name in _with_parents(self.kinds) if not only_platforms(CATALOGUE[name], account)]
         await self.evidence.gather(listed)
+        await self.evidence.connection.execute(b"analyze shown")
         await prepare(self.evidence.connection)
         refused = self.evidence.refused
         for name in self.kinds:

@@ -20,7 +20,10 @@ async def test_a_serving_process_may_die_at_every_point(
         process = await place.start(SERVE)
         for passage in passages:
             for point in points.of(door):
+                paid = await judge.asked(place.dsn, _PAID)
                 await place.kill_serving(process, point, passage, acts)
+                if door == "owed" and passage == 1 and points.POINTS[point].when != "committed":
+                    assert await judge.asked(place.dsn, _PAID) == paid, "who dies before the commit has paid nothing"
                 process = await place.start(SERVE)
                 await place.recover()
                 await place.proved()
@@ -52,4 +55,5 @@ async def test_a_catch_up_may_die_at_every_point(database: str, tmp_path: Path) 
             await place.proved()
 
 
+_PAID = "select count(*) from crash.paid"
 _REWRITTEN = "select object, id from payment_kit.changes group by account_id, object, id having count(*) > 1"

@@ -107,6 +107,8 @@ async def compare(
     async with connection.transaction():
         await connection.execute(f"set local statement_timeout = '{SCAN_SECONDS_MAX}s'".encode())
         await connection.execute(b"set local idle_in_transaction_session_timeout = 0")
+        if name == "discount":
+            await connection.execute(_ENDED, given)
         for statement, what in ((_MISSING, "missing"), (_LOST, "lost")):
             for row in await (await connection.execute(_of(statement, name), given)).fetchall():
                 yield Difference(name, row[0], what)
@@ -283,6 +285,12 @@ _MISSING = """
     )
     limit LIMIT
 """
+_ENDED = b"""
+    update shown set gone = true from stripe.discounts as stored
+    where shown.object = 'discount' and stored.account_id = %(account_id)s and stored.id = shown.id
+    and stored.deleted_at is not null and stored.source_event not like 'read:%%'
+"""
+"""Invoices go on showing a discount that has ended: an event told its end, and proves it."""
 _LOST = """
     select known.id from (
         select id from payment_kit.changes where account_id = %(account_id)s and object = %(object)s

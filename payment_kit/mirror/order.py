@@ -156,11 +156,23 @@ def _last_of_tie(states: Sequence[State]) -> State | None:
     if any(state.is_read for state in distinct):
         # The read may have seen any moment of this second.
         return None
-    links = [(a, b) for a in distinct for b in distinct if a is not b and _follows(b, a)]
-    ends = [state for state in distinct if all(state is not before for before, _ in links)]
-    starts = [state for state in distinct if all(state is not behind for _, behind in links)]
-    one_chain = len(ends) == len(starts) == 1 and len(links) == len(distinct) - 1
-    return ends[0] if one_chain else None
+    return _end_of_chain(distinct)
+
+
+def _end_of_chain(states: Sequence[State]) -> State | None:
+    """The last of `states` when each follows exactly one other, but for the first; None when they do not."""
+    links = [(a.event, b) for a in states for b in states if a is not b and _follows(b, a)]
+    behind = dict(links)
+    starts = [state for state in states if all(state is not follower for _, follower in links)]
+    if len(behind) < len(links) or len(starts) != 1:
+        return None
+    last, steps = starts[0], 1
+    while last.event in behind:
+        last, steps = behind[last.event], steps + 1
+        if steps > len(states):
+            return None
+    # A circle beside the chain (there and back) would not be met on the way.
+    return last if steps == len(states) else None
 
 
 def _same(one: State, other: State) -> bool:

@@ -110,6 +110,13 @@ def test_three_states_of_a_second_form_a_chain() -> None:
     assert latest([three, one, two]) is three
 
 
+def test_a_circle_beside_a_state_is_no_chain() -> None:
+    there = state(customer("a"), id="e1", previous={"name": "b"})
+    back = state(customer("b"), id="e2", previous={"name": "a"})
+    other = state(customer("c"), id="e3", previous={"phone": None})
+    assert latest([there, back, other]) is None
+
+
 def test_a_chain_with_a_hole_is_undecided() -> None:
     one = state(customer("a"), id="e1", previous={"name": "x"})
     three = state(customer("c"), id="e3", previous={"name": "b"})

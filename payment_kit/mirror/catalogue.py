@@ -401,6 +401,7 @@ CATALOGUE: Mapping[str, StripeObject] = {
                 "subscription price:ref quantity:bigint current_period_start:time current_period_end:time "
                 "metadata:json created:time"
             ),
+            copies=frozenset({"price"}),
         ),
         StripeObject(
             "subscription_schedule",
@@ -529,6 +530,7 @@ CATALOGUE: Mapping[str, StripeObject] = {
                 "price:ref quantity:bigint currency amount_subtotal:bigint amount_discount:bigint amount_tax:bigint "
                 "amount_total:bigint description"
             ),
+            copies=frozenset({"price"}),
         ),
         StripeObject(
             "payment_link",

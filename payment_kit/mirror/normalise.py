@@ -24,10 +24,11 @@ SNAPSHOTS = frozenset({"last_payment_error", "last_setup_error", "metadata"})
 
 
 class _Found(NamedTuple):
-    """A known object on its way to a state, and the object whose expanded list it was in."""
+    """A known object on its way to a state, the object whose expanded list it was in, and whether it is a copy."""
 
     payload: Payload
     parent: str | None
+    copy: bool = False
 
 
 def event_states(event: Payload) -> list[State]:
@@ -100,7 +101,7 @@ def _states(payloads: Iterable[Payload], time: int, event: str, api_version: str
     states: dict[tuple[str, str], State] = {}
     position = 0
     while position < len(waiting):
-        payload, parent = waiting[position]
+        payload, parent, copy = waiting[position]
         position += 1
         name = payload.get("object")
         entry = CATALOGUE.get(name) if isinstance(name, str) else None
@@ -117,10 +118,19 @@ def _states(payloads: Iterable[Payload], time: int, event: str, api_version: str
         deleted = payload.get("deleted") is True
         progress = progress_of(entry.name, raw, deleted=deleted)
         made = content_of(raw, json) if json is not None else content(raw)
-        states[key] = State(
+        state = State(
             *key, raw, time, progress, event, api_version, deleted, parent=parent, partial=bool(partial), made=made
         )
+        states[key] = _as_created(state) if copy else state
     return list(states.values())
+
+
+def _as_created(state: State) -> State:
+    """A copy may be of any moment since the object was made: it counts where nothing else is known."""
+    event = state.event if state.is_read else READ + state.event
+    made = state.raw.get("created")
+    progress = progress_of(state.object, state.raw, created=True)
+    return replace(state, time=made if isinstance(made, int) else 0, progress=progress, event=event)
 
 
 def _plain(
@@ -170,7 +180,7 @@ def _canonical(payload: Payload, entry: StripeObject | None, found: list[_Found]
         elif key in SNAPSHOTS:
             raw[key] = value
         elif key not in entry.drop:
-            raw[key] = value if value.__class__ in _PLAIN else _replaced(value, found)
+            raw[key] = value if value.__class__ in _PLAIN else _replaced(value, found, copy=key in entry.copies)
     return raw
 
 
@@ -192,10 +202,10 @@ def _expanded(value: Any, nested: Nested, parent: Any, found: list[_Found], part
     found += [_Found(child, parent) for child in value["data"]]
 
 
-def _replaced(value: Any, found: list[_Found]) -> Any:
+def _replaced(value: Any, found: list[_Found], *, copy: bool = False) -> Any:
     if isinstance(value, dict):
         if "object" in value and is_known(value):
-            found.append(_Found(value, None))
+            found.append(_Found(value, None, copy))
             return value.get("id", value)
         return {
             key: inner if inner.__class__ in _PLAIN or key in SNAPSHOTS else _replaced(inner, found)

@@ -15,12 +15,14 @@ import orjson
 from payment_kit.database.connection import Pool
 from payment_kit.database.queries import sql
 from payment_kit.errors import NotFound, Refused, UsageProblem
+from payment_kit.mirror import missed
 from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.concurrently import each
 from payment_kit.mirror.pages import write_pages
 from payment_kit.mirror.reading import complete, expanding, parameters
 from payment_kit.mirror.stripe_object import Listing, StripeObject
+from payment_kit.mirror.windows import LATEST, Range
 from payment_kit.stripe_gateway.gateway import StripeGateway
 
 STREAM = "polled {table}"
@@ -81,6 +83,7 @@ async def _poll(gateway: StripeGateway, pool: Pool, account: Account, entry: Str
     key = {"account_id": account.id, "stream": STREAM.format(table=entry.table)}
     read = changed = 0
     started: int | None = None
+    ids: list[str] = []
     try:
         for path, params in await _lists(pool, account, entry, await _since(pool, key, since)):
             async with aclosing(gateway.list(path, params, account=account.header, bulk=True, ahead=1)) as pages:
@@ -90,6 +93,9 @@ async def _poll(gateway: StripeGateway, pool: Pool, account: Account, entry: Str
                     async with pool.connection() as connection:
                         changed += await write_pages(connection, account, [page])
                     read += len(page.data)
+                    ids += [one["id"] for one in page.data]
+        if started is not None and CHANGING[entry.name] is WHOLE:
+            changed += await _bury(gateway, pool, account, entry, started, ids)
     except (Refused, NotFound, UsageProblem) as problem:
         why = f"{problem.code}: {problem.what}"
         async with pool.connection() as connection:
@@ -98,6 +104,18 @@ async def _poll(gateway: StripeGateway, pool: Pool, account: Account, entry: Str
     async with pool.connection() as connection:
         await connection.execute(_COMPLETE, key | {"complete_through": started, "objects": changed})
     return Polled(read, changed, {})
+
+
+async def _bury(
+    gateway: StripeGateway, pool: Pool, account: Account, entry: StripeObject, started: int, ids: Sequence[str]
+) -> int:
+    """Look for what a list that was read whole has missed; returns how many rows changed."""
+    if not missed.can_vanish(entry):
+        return 0
+    whole = missed.Covered(Range(0, LATEST, ()), ids, started)
+    async with pool.connection() as connection, connection.transaction():
+        await missed.suspect_in_ranges(connection, account, entry, started, [whole])
+    return await missed.settle(gateway, pool, account, entry)
 
 
 async def _since(pool: Pool, key: Mapping[str, str], since: int | None) -> int | None:

@@ -106,6 +106,8 @@ class StripeObject:
     """What else a read of this object expands, to find objects no list and no event shows."""
     owed: Callable[[Payload, Payload], bool] = lambda _payload, _previous: False
     """Must this state of an event be followed by a read, since it names what only a read shows?"""
+    copies: frozenset[str] = frozenset()
+    """Fields that hold another object as it was when this one was made: older than any other state of it."""
     refers: Mapping[str, tuple[str, ...]] = ()  # type: ignore[assignment]
     """Kinds that are found only by their ids: kind -> the fields that hold one."""
     id_field: str = "id"

@@ -68,6 +68,8 @@ def _lost(account: Account, states: Mapping[Key, Sequence[Stored]]) -> list[str]
 def _made_up(play: "Play", states: Mapping[Key, Sequence[Stored]]) -> list[str]:
     """Every state came with an event or an answer there was."""
     known = {event["id"] for event in play.account.truth.told}
+    # what an event holds as a copy is kept as if it had been read
+    known |= {READ + told for told in known}
     known |= {READ + request for request in play.subject.gateway.read_at} | {MISSED}
     return [
         f"{' '.join(key)}: nobody ever told {state.event}"

@@ -114,3 +114,12 @@ def test_a_read_is_never_placed_before_the_creation_of_its_object() -> None:
 def test_a_preview_of_an_invoice_is_no_invoice() -> None:
     preview = {"id": "upcoming_in_1", "object": "invoice", "status": "draft"}
     assert event_states(event(preview, "invoice.upcoming")) == []
+
+
+def test_a_price_inside_what_was_sold_counts_only_where_nothing_else_is_known() -> None:
+    price = {"id": "price_1", "object": "price", "created": NOON - 60, "nickname": "as it was sold"}
+    item = {"id": "si_1", "object": "subscription_item", "price": price}
+    sold = {"id": "sub_1", "object": "subscription", "items": {"object": "list", "data": [item], "has_more": False}}
+    own, copy = event_states(event(sold, "customer.subscription.updated"))
+    assert own.raw["items"]["data"][0]["price"] == "price_1"
+    assert (copy.key, copy.time, copy.progress[0], copy.is_read) == (("price", "price_1"), NOON - 60, CREATED, True)

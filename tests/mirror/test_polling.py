@@ -112,3 +112,14 @@ async def test_polling_beside_itself_writes_nothing_twice(
     await _shop(business)
     await asyncio.gather(*(catch_up(gateway, pool, account) for _ in range(3)))
     assert different(await mirrored(pool), await business.truth()) == []
+
+
+async def test_a_connected_account_that_was_deleted_is_buried(
+    gateway: StripeGateway, pool: Pool, account: Account, sandbox: Sandbox
+) -> None:
+    made = [(await gateway.request("post", "/v1/accounts", {"type": "custom"})).body["id"] for _ in range(2)]
+    await catch_up(gateway, pool, account)
+    sandbox.advance_to(sandbox.now + 60)
+    await gateway.request("delete", f"/v1/accounts/{made[0]}")
+    await catch_up(gateway, pool, account)
+    assert set((await mirrored(pool))["account"]) == {made[1]}

@@ -25,7 +25,7 @@ from payment_kit.stripe_gateway.gateway import StripeGateway
 BATCH_MAX = 64
 READS_AT_ONCE = 8
 LEASE_SECONDS = 60.0
-BACKOFF_SECONDS_MAX = 3600.0
+BACKOFF_SECONDS_MAX = 300.0
 ERROR_CHARACTERS_MAX = 500
 
 _CLAIM = sql("owed.claim")

@@ -2,6 +2,8 @@
 PYTHON ?= python3
 # Tests wait for servers more than they compute: three workers fill two cores.
 WORKERS ?= 3
+# Business histories that are delivered badly, after which the mirror must equal the sandbox.
+SEEDS ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraints.txt
@@ -15,8 +17,9 @@ help: ## Print what can be done
 run: $(VENV)/.run ## The whole loop offline: three months of business, mirrored, reconciled, reported
 	@$(BIN)/payment-kit demo $(ARGS)
 
-test: $(VENV)/.dev check ## Every check and every test (ARGS go to pytest)
+test: $(VENV)/.dev check ## Every check and every test (ARGS go to pytest), then a thousand histories
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@test -n "$(ARGS)" || $(BIN)/python -m tests.convergence --seeds $(SEEDS)
 
 check: $(VENV)/.dev ## Lint, types, floors, contract, migrations
 	@$(BIN)/ruff check .

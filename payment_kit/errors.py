@@ -275,7 +275,7 @@ REASONS: dict[str, Reason] = {
     # sync and runs
     "ACCOUNT_UNKNOWN": Reason(
         "No key reaches the account that was asked for.",
-        "`payment-kit sync status` names the accounts; `payment-kit sync catch-up` finds one that was connected since.",
+        "See the accounts with `payment-kit sync status`; `payment-kit sync catch-up` finds one connected since.",
     ),
     "NOTEBOOK_NOT_FOUND": Reason(
         "There is no such notebook.",

@@ -38,6 +38,7 @@ def main(state: Path) -> int:
     with _only_keeper(state) as descriptor:
         if descriptor is None:
             return 0
+        os.ftruncate(descriptor, 0)  # an earlier keeper's number may have been longer
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)  # for people; the lock is what counts
         server = servers.load(state)
         if server is None:

@@ -129,8 +129,7 @@ def _as_created(state: State) -> State:
     """A copy may be of any moment since the object was made: it counts where nothing else is known."""
     event = state.event if state.is_read else READ + state.event
     made = state.raw.get("created")
-    progress = progress_of(state.object, state.raw, created=True)
-    return replace(state, time=made if isinstance(made, int) else 0, progress=progress, event=event)
+    return replace(state, time=made if isinstance(made, int) else 0, event=event)
 
 
 def _plain(

@@ -13,7 +13,7 @@ import structlog
 
 from payment_kit.database.connection import Pool
 from payment_kit.database.queries import sql
-from payment_kit.errors import NotFound, Problem
+from payment_kit.errors import NotFound, Problem, Refused
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.concurrently import each
 from payment_kit.mirror.debts import LISTINGS
@@ -113,6 +113,11 @@ class Payer:
             seen, second = await self._row(debt.account_id, *where)
             read = await read_object(self._gateway, CATALOGUE[where[0]], where[1], account=account)
         except NotFound:
+            return []
+        except Refused as refused:
+            # The account has left us: nobody can read it, its catch-up says so, and one that comes back is listed anew.
+            if account is None or refused.metadata.get("stripe_code") != "account_invalid":
+                raise
             return []
         # The request began after the row's state was known, so it cannot be of an earlier second.
         second = max(second, debt.since, read.time)

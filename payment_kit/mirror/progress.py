@@ -65,12 +65,11 @@ def payment_intent(payload: Payload) -> Progress:
 
 
 def charge(payload: Payload) -> Progress:
-    """Captured, refunded, disputed and settled, each never undone."""
+    """Captured, disputed and settled, each never undone; what was refunded shrinks again when a refund fails."""
     settled = _flag(payload, "balance_transaction") + _flag(payload, "failure_balance_transaction")
     return (
         _rank(payload, _CHARGE),
         _flag(payload, "captured"),
-        _number(payload, "amount_refunded"),
         _flag(payload, "disputed"),
         settled,
     )

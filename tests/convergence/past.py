@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from payment_kit.mirror.catalogue import CARRIED_BY, CATALOGUE
+from payment_kit.mirror.event_types import mapped_object
 from payment_kit.stripe_gateway.gateway import API_VERSION
 from tests.convergence import truth
 from tests.convergence.account import Account, Key, Life, shown
@@ -57,6 +58,7 @@ def _lost(account: Account, states: Mapping[Key, Sequence[Stored]]) -> list[str]
             or kind not in CATALOGUE
             or kind in CARRIED_BY
             or not row.get(CATALOGUE[kind].id_field)
+            or mapped_object(event["type"]) is None
         ):
             continue
         key = (event.get("account", account.id), kind, row[CATALOGUE[kind].id_field])

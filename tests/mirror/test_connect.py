@@ -13,9 +13,11 @@ from payment_kit.mirror.backfill import backfill
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.catch_up import CatchUp, catch_up
 from payment_kit.mirror.connect import Done, for_each_account
+from payment_kit.mirror.debts import Debt, owe
 from payment_kit.mirror.inbox import Inbox, envelope
 from payment_kit.mirror.normalise import read_states
 from payment_kit.mirror.status import status
+from payment_kit.mirror.worker import Worker
 from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import StripeGateway
 from tests.mirror.business import DAY, Rows, different
@@ -202,6 +204,19 @@ async def test_accounts_of_the_other_mode_are_left_alone(
     await caught_up()
     live = Account(platform.id, livemode=True)
     assert await connected(pool, live) == []
+
+
+async def test_what_an_account_that_left_is_owed_is_let_go(
+    gateway: StripeGateway, pool: Pool, platform: Account, sandbox: Sandbox, caught_up: CatchUps
+) -> None:
+    left = await _sells(gateway)
+    await caught_up()
+    await _control(sandbox, f"accounts/{left}/deauthorize")
+    async with pool.connection() as connection:
+        await owe(connection, platform.id, left, False, [Debt("customer", "cus_1", "", "version", sandbox.now)])
+    await Worker(pool, gateway, platform.id).drain()
+    async with pool.connection() as connection:
+        assert await (await connection.execute("select 1 from payment_kit.owed")).fetchall() == []
 
 
 async def test_a_backfill_of_the_platform_finds_that_an_account_has_left(

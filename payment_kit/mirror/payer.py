@@ -116,7 +116,8 @@ class Payer:
             return []
         except Refused as refused:
             # The account has left us: nobody can read it, its catch-up says so, and one that comes back is listed anew.
-            if account is None or refused.metadata.get("stripe_code") != "account_invalid":
+            theirs = account is not None or debt.object == "account"
+            if not theirs or refused.metadata.get("stripe_code") != "account_invalid":
                 raise
             return []
         # The request began after the row's state was known, so it cannot be of an earlier second.

@@ -111,11 +111,14 @@ async def complete(
 async def _put_together(
     gateway: StripeGateway, entry: StripeObject, object_id: str, account: str | None, *, bulk: bool
 ) -> Reading:
-    """An object Stripe shows in an event only, from the list it is made of."""
+    """An object Stripe shows in an event only, from the list it is made of; empty when whoever it is about is gone."""
     if not entry.carried:
         raise ValueError(f"Stripe shows no single {entry.name}")
     nested = entry.carried[0]
-    read = await _list(gateway, nested, object_id, account, bulk=bulk)
+    try:
+        read = await _list(gateway, nested, object_id, account, bulk=bulk)
+    except NotFound as gone:
+        read = Reading([], 0, gone.metadata.get("stripe_request_id", "missed"))
     url = address(nested.path)[0]
     lists = {nested.field: {"object": "list", "data": list(read.payloads), "has_more": False, "url": url}}
     payload = {"object": entry.name, entry.id_field: object_id, **lists, "livemode": gateway.livemode}

@@ -74,6 +74,21 @@ async def test_a_thin_notification_is_followed_by_a_read(
     assert await _outcomes(pool) == {"evt_t": "applied"}
 
 
+async def test_of_a_customer_who_is_gone_no_entitlement_is_left(pool: Pool, inbox: Inbox, worker: Worker) -> None:
+    one = {"id": "ent_1", "object": "entitlements.active_entitlement", "feature": "feat_1", "lookup_key": "k"}
+    for number, data in enumerate(([one], [])):
+        summary = {
+            "object": "entitlements.active_entitlement_summary",
+            "customer": "cus_gone",
+            "entitlements": {"object": "list", "data": data, "has_more": False},
+        }
+        before = {"entitlements": {"data": [] if data else [one]}}
+        kind = "entitlements.active_entitlement_summary.updated"
+        await _store(inbox, event(summary, kind, id=f"evt_{number}", previous=before))
+    await worker.drain()
+    assert await _rows(pool, "select id from stripe.active_entitlements where deleted_at is null") == []
+
+
 async def test_a_thin_notification_about_nothing_we_hold_is_unmapped(pool: Pool, inbox: Inbox, worker: Worker) -> None:
     related = {"id": "ss_1", "type": "starship", "url": "/"}
     await _store(inbox, THIN | {"type": "v1.starship.updated", "created": NOON, "related_object": related})

@@ -17,7 +17,7 @@ from payment_kit.mirror import writer
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.normalise import read_states
 from payment_kit.mirror.order import Key, State
-from payment_kit.payments.reading import Found, Reader, reason_of
+from payment_kit.payments.reading import GET, Found, Reader, reason_of
 from payment_kit.stripe_gateway import Reply, StripeGateway
 from payment_kit.stripe_gateway.gateway import API_VERSION
 
@@ -61,14 +61,22 @@ class Mirror:
         return await self._reader.find(kind, id_)
 
     async def write(self, connection: writer.Connection, seen: Seen) -> Sequence[Key]:
-        """Write within the caller's transaction; returns the caller's own objects whose row did not take the answer."""
+        """Write within the caller's transaction; returns what is to be read again.
+
+        These are the caller's own objects whose row did not take the answer, and others nobody can put in order.
+        """
         written = await writer.write(connection, self._reader.account, self._livemode, seen.states)
         refused = {
             state.key
             for state, outcome in zip(seen.states, written.outcomes, strict=True)
             if outcome in ("stale", "undecided")
         }
-        return [key for key in dict.fromkeys(seen.own) if key in refused]
+        unclear = {
+            state.key
+            for state, outcome in zip(seen.states, written.outcomes, strict=True)
+            if outcome == "undecided" and state.object in GET
+        }
+        return [key for key in dict.fromkeys([*seen.own, *sorted(unclear)]) if key in refused]
 
     async def read_again(self, keys: Sequence[Key]) -> None:
         """Fetch objects until the mirror takes what Stripe answers; failures are only logged, the write is done."""

@@ -13,13 +13,14 @@ from payment_kit.payments import pages
 
 Payload = dict[str, Any]
 
-_GET: Mapping[str, LiteralString] = {
+GET: Mapping[str, LiteralString] = {
     "customer": sql("payments.customer"),
     "product": sql("payments.product"),
     "price": sql("payments.price"),
     "payment_method": sql("payments.payment_method"),
     "payment_intent": sql("payments.payment_intent"),
     "refund": sql("payments.refund"),
+    "charge": sql("payments.charge"),
 }
 _LIST: Mapping[str, LiteralString] = {
     "product": sql("payments.list_products"),
@@ -66,7 +67,7 @@ class Reader:
     async def find(self, kind: str, id_: str) -> Found | None:
         """The object as the mirror has it; None when it is not there or was deleted."""
         async with self.connection() as connection:
-            cursor = await connection.execute(_GET[kind], {"account_id": self.account, "id": id_})
+            cursor = await connection.execute(GET[kind], {"account_id": self.account, "id": id_})
             row = await cursor.fetchone()
         return Found(*row) if row else None
 

@@ -22,6 +22,10 @@ where account_id = %(account_id)s and id = %(id)s and deleted_at is null;
 select raw, source_event, extract(epoch from source_time)::bigint from stripe.refunds
 where account_id = %(account_id)s and id = %(id)s and deleted_at is null;
 
+-- name: payments.charge
+select raw, source_event, extract(epoch from source_time)::bigint from stripe.charges
+where account_id = %(account_id)s and id = %(id)s and deleted_at is null;
+
 -- name: payments.list_products
 -- One page, newest first, of what comes after (created, id).
 select raw, extract(epoch from created)::bigint, id from stripe.products

@@ -58,14 +58,6 @@ BUGS: tuple[Bug, ...] = (
         "rank = DELETED if deleted else CHANGED if created else CREATED",
         (1,),
     ),
-    Bug(
-        "refunds shrink",
-        "Of two states of a charge the one with less refunded counts as further.",
-        MIRROR + "progress",
-        '_number(payload, "amount_refunded"),\n        _flag',
-        '-_number(payload, "amount_refunded"),\n        _flag',
-        (9,),
-    ),
     # inbox
     Bug(
         "a redelivery suppresses the job",

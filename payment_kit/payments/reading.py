@@ -22,6 +22,7 @@ GET: Mapping[str, LiteralString] = {
     "refund": sql("payments.refund"),
     "charge": sql("payments.charge"),
 }
+"""The kinds that are read one by one, and the query of each."""
 _LIST: Mapping[str, LiteralString] = {
     "product": sql("payments.list_products"),
     "price": sql("payments.list_prices"),

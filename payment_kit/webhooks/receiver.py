@@ -46,8 +46,7 @@ def receiver(intake: Intake, of_accounts: Mapping[str, Intake] | None = None) ->
     doors = {PATH: intake} | {f"{PATH}/{account}": one for account, one in (of_accounts or {}).items()}
 
     async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise NotImplementedError(f"no {scope['type']} here")
+        assert scope["type"] == "http", "the server speaks HTTP only (webhooks/server.py)"
         try:
             answer = await _answer(scope, receive, doors)
         except _Gone:

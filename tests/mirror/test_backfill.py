@@ -7,7 +7,7 @@ import pytest
 
 from payment_kit.database.connection import Pool
 from payment_kit.errors import Unavailable
-from payment_kit.mirror.accounts import Account, identify
+from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.backfill import Progress, backfill
 from payment_kit.mirror.backfill import streams as names
 from payment_kit.mirror.inbox import Inbox, envelope
@@ -17,16 +17,6 @@ from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import Page, StripeGateway
 from tests.mirror.business import Business, different, mirrored
 from tests.mirror.events import event
-
-
-@pytest.fixture
-async def account(gateway: StripeGateway, pool: Pool) -> Account:
-    return await identify(gateway, pool)
-
-
-@pytest.fixture
-def business(gateway: StripeGateway, sandbox: Sandbox) -> Business:
-    return Business(gateway, sandbox)
 
 
 async def test_a_backfilled_mirror_equals_stripe_field_by_field(

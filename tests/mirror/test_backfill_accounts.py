@@ -7,12 +7,11 @@ import pytest
 
 from payment_kit.database.connection import Pool
 from payment_kit.errors import NotFound, Problem, Refused, Unavailable, UsageProblem
-from payment_kit.mirror.accounts import Account, identify
+from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.backfill import backfill
 from payment_kit.mirror.normalise import read_states
 from payment_kit.mirror.status import status
 from payment_kit.mirror.writer import write
-from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import Page, StripeGateway
 from payment_kit.stripe_gateway.gateway import API_VERSION
 from tests.mirror.business import Business, mirrored
@@ -20,16 +19,6 @@ from tests.mirror.business import Business, mirrored
 WANTED = {name: {"requested": True} for name in ("card_payments", "transfers")}
 TERMS = {"date": 1_782_864_000, "ip": "203.0.113.7"}
 AGREED = {"type": "online", "online": {"ip_address": "192.0.2.1", "user_agent": "test"}}
-
-
-@pytest.fixture
-async def account(gateway: StripeGateway, pool: Pool) -> Account:
-    return await identify(gateway, pool)
-
-
-@pytest.fixture
-def business(gateway: StripeGateway, sandbox: Sandbox) -> Business:
-    return Business(gateway, sandbox)
 
 
 @pytest.fixture

@@ -7,26 +7,15 @@ import pytest
 
 from payment_kit.database.connection import Pool
 from payment_kit.mirror import missed, stream, windows
-from payment_kit.mirror.accounts import Account, identify
+from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.backfill import backfill
 from payment_kit.mirror.catalogue import CATALOGUE
-from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import Page, Reply, StripeGateway
 from payment_kit.stripe_gateway import gateway as gateway_module
 from tests.mirror.business import Business, different, mirrored
 
 Make = Callable[[Business], Awaitable[tuple[str, str]]]
 """Makes an object; returns its id and the path that deletes it."""
-
-
-@pytest.fixture
-async def account(gateway: StripeGateway, pool: Pool) -> Account:
-    return await identify(gateway, pool)
-
-
-@pytest.fixture
-def business(gateway: StripeGateway, sandbox: Sandbox) -> Business:
-    return Business(gateway, sandbox)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from payment_kit.database.connection import Pool
 from payment_kit.errors import Unavailable
-from payment_kit.mirror.accounts import Account, identify
+from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.backfill import backfill
 from payment_kit.mirror.catch_up import catch_up
 from payment_kit.mirror.inbox import Inbox, envelope
@@ -19,16 +19,6 @@ from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import Page, StripeGateway
 from tests.mirror.business import DAY, Business, different, mirrored
 from tests.mirror.events import customer, event
-
-
-@pytest.fixture
-async def account(gateway: StripeGateway, pool: Pool) -> Account:
-    return await identify(gateway, pool)
-
-
-@pytest.fixture
-def business(gateway: StripeGateway, sandbox: Sandbox) -> Business:
-    return Business(gateway, sandbox)
 
 
 async def _events(gateway: StripeGateway) -> list[dict[str, Any]]:

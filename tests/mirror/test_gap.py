@@ -7,7 +7,7 @@ import pytest
 
 from payment_kit.database.connection import Pool
 from payment_kit.errors import Unavailable
-from payment_kit.mirror.accounts import Account, identify
+from payment_kit.mirror.accounts import Account
 from payment_kit.mirror.catch_up import catch_up
 from payment_kit.mirror.status import Status, status
 from payment_kit.sandbox import Sandbox
@@ -16,16 +16,6 @@ from payment_kit.stripe_gateway import gateway as gateway_module
 from tests.mirror.business import DAY, Business, different, mirrored
 
 GONE = "are gone from Stripe's list; deletions in the gap are looked for by the backfill"
-
-
-@pytest.fixture
-async def account(gateway: StripeGateway, pool: Pool) -> Account:
-    return await identify(gateway, pool)
-
-
-@pytest.fixture
-def business(gateway: StripeGateway, sandbox: Sandbox) -> Business:
-    return Business(gateway, sandbox)
 
 
 async def _outage(pool: Pool, account: Account, business: Business, days: int) -> None:

@@ -28,16 +28,6 @@ from tests.waiting import until_found
 POOL_WAIT_SECONDS = 1.0
 
 
-@pytest.fixture
-async def account(gateway: StripeGateway, pool: Pool) -> Account:
-    return await identify(gateway, pool)
-
-
-@pytest.fixture
-def business(gateway: StripeGateway, sandbox: Sandbox) -> Business:
-    return Business(gateway, sandbox)
-
-
 # ---- Stripe ---------------------------------------------------------------------------------------------------------
 
 

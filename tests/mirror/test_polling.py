@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import pytest
 from pydantic import SecretStr
 
 from payment_kit.database.connection import Pool
@@ -18,16 +17,6 @@ from payment_kit.stripe_gateway import StripeGateway
 from tests.mirror.business import DAY, Business, different, mirrored
 
 SESSION = {"mode": "payment", "success_url": "https://shop.test/thanks"}
-
-
-@pytest.fixture
-async def account(gateway: StripeGateway, pool: Pool) -> Account:
-    return await identify(gateway, pool)
-
-
-@pytest.fixture
-def business(gateway: StripeGateway, sandbox: Sandbox) -> Business:
-    return Business(gateway, sandbox)
 
 
 async def _shop(business: Business) -> dict[str, Any]:

@@ -24,9 +24,10 @@ from weakref import WeakKeyDictionary
 import psycopg
 import structlog
 
-from payment_kit.database.connection import Pool, connect_async
+from payment_kit.database.connection import Pool
+from payment_kit.database.listening import listen
 from payment_kit.database.queries import sql
-from payment_kit.errors import Problem, Unavailable, UsageProblem
+from payment_kit.errors import Unavailable, UsageProblem
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.stripe_object import Payload
 
@@ -34,7 +35,6 @@ CHANNEL = "payment_kit_changes"
 PAGE_MAX = 500
 NOTIFY_INTERVAL_SECONDS = 0.1
 POLL_SECONDS = 1.0
-LISTEN_SECONDS = 30.0
 START_SECONDS_MAX = 60.0
 START_POLL_SECONDS = 0.05
 BEGINNING = "0"
@@ -118,7 +118,10 @@ async def follow(pool: Pool, cursor: str, *, stop: asyncio.Event) -> AsyncGenera
 async def pages(pool: Pool, cursor: str, *, stop: asyncio.Event) -> AsyncGenerator[tuple[list[Change], str], None]:
     """As `follow`, in pages that are not empty, each with the cursor behind it."""
     woken = asyncio.Event()
-    listening, stopping = asyncio.create_task(_listen(pool, woken)), asyncio.create_task(stop.wait())
+    listening, stopping = (
+        asyncio.create_task(listen(pool, CHANNEL, woken, name="payment-kit follower")),
+        asyncio.create_task(stop.wait()),
+    )
     try:
         while not stop.is_set():
             woken.clear()
@@ -325,16 +328,3 @@ async def _either(woken: asyncio.Event, stopping: asyncio.Future[Any]) -> None:
     waking = asyncio.create_task(woken.wait())
     await asyncio.wait((waking, stopping), timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     waking.cancel()
-
-
-async def _listen(pool: Pool, woken: asyncio.Event) -> None:
-    while True:
-        try:
-            async with await connect_async(str(pool.conninfo), name="payment-kit follower") as connection:
-                await connection.execute(f"listen {CHANNEL}".encode())
-                woken.set()
-                while True:
-                    async for _ in connection.notifies(timeout=LISTEN_SECONDS, stop_after=1):
-                        woken.set()
-        except (psycopg.Error, Problem):
-            await asyncio.sleep(POLL_SECONDS)

@@ -16,7 +16,8 @@ import orjson
 import psycopg
 import structlog
 
-from payment_kit.database.connection import Pool, connect_async
+from payment_kit.database.connection import Pool
+from payment_kit.database.listening import listen
 from payment_kit.database.queries import sql
 from payment_kit.errors import Problem
 from payment_kit.mirror.changes import announce
@@ -34,7 +35,6 @@ BACKOFF_SECONDS_MAX = 300.0
 DEADLOCK_TRIES = 5
 POLL_SECONDS = 1.0
 GATHER_SECONDS = 0.02
-LISTEN_SECONDS = 30.0
 ERROR_CHARACTERS_MAX = 500
 
 _CLAIM = sql("inbox.claim")
@@ -120,7 +120,7 @@ class Worker:
         Events are applied while debts are being paid, so neither waits for the other. A database that is away is waited
         for; nothing is lost or skipped meanwhile.
         """
-        listener = asyncio.create_task(self._listen())
+        listener = asyncio.create_task(listen(self._pool, CHANNEL, self._arrived, name="payment-kit worker"))
         stopping = asyncio.create_task(stop.wait())
         paying = asyncio.create_task(self._keep_paying(stop, stopping))
         try:
@@ -243,18 +243,6 @@ class Worker:
         except (psycopg.Error, Problem) as error:
             _log.warning("worker waits", reason=_error_text(error))
             return 0
-
-    async def _listen(self) -> None:
-        """Set `arrived` when another process stored something; without a connection the poll is enough."""
-        while True:
-            try:
-                async with await connect_async(str(self._pool.conninfo), name="payment-kit worker") as connection:
-                    await connection.execute(f"listen {CHANNEL}".encode())
-                    while True:
-                        async for _ in connection.notifies(timeout=LISTEN_SECONDS, stop_after=1):
-                            self._arrived.set()
-            except (psycopg.Error, Problem):
-                await asyncio.sleep(POLL_SECONDS)
 
 
 async def _idle(woken: asyncio.Event, stopping: asyncio.Task[bool]) -> None:

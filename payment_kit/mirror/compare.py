@@ -256,7 +256,7 @@ def _told(name: str, row: Row) -> State | None:
         return None
     try:
         event = orjson.loads(row.body)
-        states = event_states(event) if event.get("object") == "event" else []
+        states = event_states(event)
     except _PARSE:
         return None
     return next((state for state in states if state.key == (name, row.id)), None)

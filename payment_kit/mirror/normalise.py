@@ -32,10 +32,13 @@ class _Found(NamedTuple):
 
 
 def event_states(event: Payload) -> list[State]:
-    """The states one parsed snapshot event carries, its own object first; empty when no table holds the object.
+    """The states one parsed event carries, its own object first; empty when no table holds the object.
 
-    Raises KeyError, TypeError or ValueError when the event has not the shape every Stripe event has.
+    Empty also for a thin notification, which carries no state of what it is about. Raises KeyError, TypeError or
+    ValueError when the event has not the shape every Stripe event has.
     """
+    if event.get("object") != "event":
+        return []
     payload, version = event["data"]["object"], event.get("api_version")
     kind: str = event["type"]
     if not is_known(payload) or payload["object"] in CARRIED_BY or why_not_mirrored(kind):

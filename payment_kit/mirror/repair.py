@@ -292,7 +292,7 @@ class _Mender:
         for (body,) in await (await connection.execute(_EVENTS_ABOUT, given)).fetchall():
             try:
                 event = orjson.loads(body)
-                states = event_states(event) if event.get("object") == "event" else []
+                states = event_states(event)
             except _PARSE:
                 continue
             found += [state for state in states if state.key == key]

@@ -162,7 +162,7 @@ async def _apply(connection: Connection, platform: str, account_id: str, livemod
     """What became of an event, as the worker says it; empty when there is still no table for it."""
     try:
         event: dict[str, Any] = orjson.loads(body)
-        states = event_states(event) if event.get("object") == "event" else []
+        states = event_states(event)
         debts = debts_of_event(event)
     except _PARSE:
         return ""

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
 
 import orjson
 import psycopg
@@ -24,7 +23,6 @@ from payment_kit.mirror.changes import announce
 from payment_kit.mirror.debts import debts_of_event, owe
 from payment_kit.mirror.inbox import CHANNEL
 from payment_kit.mirror.normalise import event_states
-from payment_kit.mirror.order import State
 from payment_kit.mirror.payer import Payer
 from payment_kit.mirror.writer import Connection, Outcome, write
 from payment_kit.stripe_gateway.gateway import StripeGateway
@@ -207,7 +205,7 @@ class Worker:
         in_order = sorted(events, key=lambda event: (event.account_id, event.livemode))
         for (account_id, livemode), group in groupby(in_order, key=lambda event: (event.account_id, event.livemode)):
             parsed = [(event, orjson.loads(event.body)) for event in group]
-            projected = [(event, _states(body)) for event, body in parsed]
+            projected = [(event, event_states(body)) for event, body in parsed]
             states = [state for _, found in projected for state in found]
             written = await write(connection, account_id, livemode, states, platform=self._platform)
             debts = [debt for _, body in parsed for debt in debts_of_event(body)]
@@ -257,11 +255,6 @@ def _event_outcome(outcomes: Sequence[Outcome], owes: bool) -> str:
     if not outcomes:
         return "applied" if owes else "unmapped"
     return "applied" if outcomes[0] in ("applied", "undecided") else "stale"
-
-
-def _states(event: dict[str, Any]) -> list[State]:
-    # A thin notification carries no state of the object it is about.
-    return event_states(event) if event.get("object") == "event" else []
 
 
 async def _finish(connection: Connection, outcomes: Outcomes) -> None:

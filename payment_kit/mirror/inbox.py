@@ -1,15 +1,14 @@
 """The inbox: every verified event, stored whole before it is acknowledged. The row is the job.
 
-Deliveries that arrive together are stored by one statement: whoever comes first takes along everybody who is waiting,
-so one flush to disk serves many and a lone delivery waits for nobody.
+Deliveries that arrive together are stored by one statement: while one batch is written the next one gathers, so one
+flush to disk serves many and a lone delivery waits for nobody.
 """
 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 import psycopg
@@ -31,8 +30,7 @@ _STORE_MISSING = sql("inbox.store_missing")
 _NOTIFY = sql("inbox.notify")
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What is known of an event before anyone looks into its object. `account` is a connected account's id or None."""
 
     id: str
@@ -45,8 +43,7 @@ class Envelope:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The event is stored and survives us; `new` is false for one that had reached us before."""
 
     event_id: str
@@ -93,20 +90,15 @@ class Inbox:
         self.arrived = asyncio.Event()
         self._pool = pool
         self._waiting: list[tuple[Envelope, Source, asyncio.Future[bool]]] = []
-        self._flushing = asyncio.Lock()
+        self._flusher: asyncio.Task[None] | None = None
         self._notified_at = 0.0
 
     async def store(self, envelope: Envelope, source: Source) -> Receipt:
         """Store one delivery durably; a repeated one is counted. Raises `Unavailable` while the database is away."""
         stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((envelope, source, stored))
-        try:
-            async with self._flushing:
-                if not stored.done():
-                    await self._flush()
-        finally:
-            # A caller who went away waits no longer; a done future stays as it is.
-            stored.cancel()
+        if self._flusher is None or self._flusher.done():
+            self._flusher = asyncio.create_task(self._flush())
         return Receipt(envelope.id, envelope.type, await stored)
 
     async def store_missing(self, envelopes: Sequence[Envelope], source: Source) -> int:
@@ -117,23 +109,22 @@ class Inbox:
             return cursor.rowcount
 
     async def _flush(self) -> None:
-        waiting = [entry for entry in self._waiting if not entry[2].done()]
-        batch, self._waiting = waiting[:BATCH_MAX], waiting[BATCH_MAX:]
-        try:
-            new = await self._insert([(envelope, source) for envelope, source, _ in batch])
-        except asyncio.CancelledError:
-            # Only the caller who happened to flush is gone; the others still wait for their answer.
-            self._waiting[:0] = batch
-            raise
-        except psycopg.Error as error:
-            for _, _, stored in batch:
+        """Store what waits, batch after batch; callers who went away wait no longer."""
+        while waiting := [entry for entry in self._waiting if not entry[2].done()]:
+            batch, self._waiting = waiting[:BATCH_MAX], waiting[BATCH_MAX:]
+            try:
+                new = await self._insert([(envelope, source) for envelope, source, _ in batch])
+            except Exception as error:  # noqa: BLE001 - whoever waits is told of it
+                failure = _storage_away(error) if isinstance(error, psycopg.Error) else error
+                for _, _, stored in batch:
+                    if not stored.done():
+                        stored.set_exception(failure)
+                continue
+            for envelope, _, stored in batch:
                 if not stored.done():
-                    stored.set_exception(_storage_away(error))
-            return
-        for envelope, _, stored in batch:
-            if not stored.done():
-                stored.set_result(envelope.id in new)
-        self.arrived.set()
+                    stored.set_result(envelope.id in new)
+            self.arrived.set()
+        self._waiting.clear()
 
     async def _insert(self, deliveries: Sequence[tuple[Envelope, Source]]) -> set[str]:
         counted: dict[tuple[str | None, str], tuple[Envelope, Source, int]] = {}

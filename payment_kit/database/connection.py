@@ -6,9 +6,9 @@ made by statements after connecting, not by startup options, because poolers ref
 """
 
 import select
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 import orjson
 import psycopg
@@ -25,8 +25,11 @@ STATEMENT_SECONDS = 30
 IDLE_TRANSACTION_SECONDS = 60
 POOL_WAIT_SECONDS = 10.0
 POOL_WAITING_MAX = 2_000
+DEADLOCK_TRIES = 5
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[tuple[Any, ...]]]
+Result = TypeVar("Result")
+_DEADLOCK = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
 
 async def open_pool(dsn: str, *, max_size: int, name: str) -> Pool:
@@ -55,6 +58,14 @@ async def open_pool(dsn: str, *, max_size: int, name: str) -> Pool:
     with translated(dsn):
         await pool.open(wait=True, timeout=POOL_WAIT_SECONDS)
     return pool
+
+
+async def through_deadlocks(transaction: Callable[[], Awaitable[Result]]) -> Result:
+    """What `transaction` returns; whoever loses against another one starts again, `DEADLOCK_TRIES` times at most."""
+    for _ in range(DEADLOCK_TRIES - 1):
+        with suppress(*_DEADLOCK):
+            return await transaction()
+    return await transaction()
 
 
 async def connect_async(dsn: str, *, name: str = "payment-kit") -> psycopg.AsyncConnection[tuple[Any, ...]]:

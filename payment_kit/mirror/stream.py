@@ -11,9 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-import psycopg
-
-from payment_kit.database.connection import Pool
+from payment_kit.database.connection import Pool, through_deadlocks
 from payment_kit.database.queries import sql
 from payment_kit.errors import NotFound, Problem, Refused, Unavailable, UsageProblem
 from payment_kit.mirror import missed, windows
@@ -36,14 +34,12 @@ STATES_AT_ONCE = 500
 """A batch is written from then on; readers under way make it up to `READERS` pages more. It bounds memory."""
 SAVE_SECONDS = 1.0
 """Pages that came slowly wait no longer for a full batch."""
-DEADLOCK_TRIES = 5
 RESUME_SECONDS_MAX = 7 * 24 * 3600
 """A stream begun longer ago is begun anew: what changed behind it must still be in Stripe's list of events."""
 SHARE_LEAST = 0.01
 """Of the time to be read; before that, nobody can say how much there will be."""
 
 _COMPLETE = sql("sync.complete")
-_DEADLOCK = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,14 +286,8 @@ class Stream:
     # ---- the writer ----
 
     async def _save(self, parts: Sequence[_Part]) -> None:
-        for attempt in range(DEADLOCK_TRIES):
-            try:
-                written = await self._save_once(parts)
-                break
-            except _DEADLOCK:
-                # Another backfill, or a worker; whoever loses starts again.
-                if attempt + 1 == DEADLOCK_TRIES:
-                    raise
+        # Another backfill, or a worker, may hold what this one wants.
+        written = await through_deadlocks(lambda: self._save_once(parts))
         self._places |= {part.place.id: part.place for part in parts}
         made = self._progress
         objects = made.objects + sum(part.place.objects for part in parts)
@@ -392,8 +382,9 @@ class _Batch:
 
     def _reap(self) -> None:
         if self._saving is not None and self._saving.done():
-            done, self._saving = self._saving, None
-            done.result()
+            # One that failed stays: what was read behind it must never be saved, or a resumed run would skip its pages.
+            self._saving.result()
+            self._saving = None
 
 
 def _refusal(problem: Problem) -> str | None:

@@ -1,5 +1,6 @@
 """Windows cover everything once: whatever the pages, the cuts, and the moments of a kill."""
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -15,6 +16,7 @@ from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import Page, StripeGateway
 from payment_kit.stripe_gateway import gateway as gateway_module
 from tests.mirror.business import Business, mirrored
+from tests.waiting import until
 
 PAGE = 4
 
@@ -194,6 +196,26 @@ async def test_a_backfill_in_many_windows_killed_at_any_page_is_complete_in_the_
     made = await products(business, 40)
     await until_done(pool, gateway, account, saves, moment)
     assert set((await mirrored(pool))["product"]) == made
+
+
+async def test_nothing_is_saved_behind_a_save_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "STATES_AT_ONCE", 0)
+    fails, saved = asyncio.Event(), list[int]()
+
+    async def save(parts: Any) -> None:
+        saved.append(len(parts))
+        await fails.wait()
+        raise ConnectionError("the database is away")
+
+    batch, part = stream._Batch(save), stream._Part((), Window(1, "/v1/x").place(0))
+    readers = [asyncio.create_task(batch.add(part)) for _ in range(4)]
+    await until(lambda: bool(saved))
+    fails.set()
+    ended = await asyncio.gather(*readers, return_exceptions=True)
+    assert [type(one) for one in ended[1:]] == [ConnectionError] * 3
+    with pytest.raises(ConnectionError):
+        await batch.flush()
+    assert saved == [1]
 
 
 async def test_a_finished_stream_leaves_no_windows(

@@ -46,7 +46,8 @@ class Contender:
     """How one program is driven, where its rows are, and what to know about it.
 
     `serve` gives one command or several; the first receives webhooks at `path` and prints a line of JSON with its port.
-    `rows` maps a kind to the SQL of its ids and status. `copies_max` bounds what a slow one is given.
+    `rows` maps a kind to the SQL of its ids and status, `waiting` counts what was acknowledged and is not applied
+    yet, reads that are owed included. `copies_max` bounds what a slow one is given.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Contender:
     rows: Mapping[str, str]
     path: str
     copies_max: int
-    applied: str = ""
+    waiting: str = ""
     port_field: str = "port"
     notes: Sequence[str] = ()
 
@@ -101,7 +102,8 @@ OURS = Contender(
     rows={kind: f"select id, raw->>'status' from stripe.{kind}s where deleted_at is null" for kind in COMPARED},
     path="/webhooks/stripe",
     copies_max=10**6,
-    applied="select count(*) from payment_kit.inbox where applied_at is not null",
+    waiting="select (select count(*) from payment_kit.inbox where outcome is null)"
+    " + (select count(*) from payment_kit.owed)",
     port_field="webhook_port",
     notes=["stored: the receiver alone; applied: receiver and worker, two processes"],
 )

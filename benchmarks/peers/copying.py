@@ -16,6 +16,7 @@ from benchmarks.peers.contenders import OURS, Place
 from benchmarks.peers.copies import PAGE_MAX, Copies
 from benchmarks.peers.laboratory import Laboratory
 from benchmarks.peers.recording import COMPARED
+from payment_kit.database.connection import connect_async
 from payment_kit.mirror.backfill import STATES_AT_ONCE
 from payment_kit.mirror.normalise import read_states
 from payment_kit.mirror.order import State
@@ -76,7 +77,7 @@ def _copy(place: Place, lines: bytes) -> float:
 
 
 async def _write(place: Place, account: str, states: Sequence[State]) -> float:
-    async with await psycopg.AsyncConnection.connect(place.dsn, autocommit=True) as connection:
+    async with await connect_async(place.dsn) as connection:
         began = time.perf_counter()
         for first in range(0, len(states), STATES_AT_ONCE):
             await write(connection, account, False, states[first : first + STATES_AT_ONCE])

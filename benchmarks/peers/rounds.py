@@ -80,7 +80,7 @@ def webhooks(lab: Laboratory, contender: Contender, copies: int) -> Received:
         stored, applied = _received(lab, contender, place, contender.receive(place), events)
         if contender.apply is not None:
             place = lab.fresh(contender, stripe)
-            _, applied = _received(lab, contender, place, contender.apply(place), events, contender.applied)
+            _, applied = _received(lab, contender, place, contender.apply(place), events, contender.waiting)
         asked = sum(requests(stripe).values())
         wrong = _wrong(lab, contender, place, _touched(lab.recording), copies)
     refused = sum(number for status, number in stored.statuses.items() if not 200 <= status < 300)
@@ -93,18 +93,18 @@ def _received(
     place: Place,
     commands: Sequence[Command],
     events: Sequence[bytes],
-    applied: str | None = None,
+    waiting: str | None = None,
 ) -> tuple[Delivered, float]:
-    """What the deliveries took, and the seconds from the first of them until `applied` counts all events."""
+    """What the deliveries took, and the seconds from the first of them until `waiting` counts nothing any more."""
     lab.settle()
     with served(commands, lab.log("receiver")) as said:
         began = time.perf_counter()
         delivered = deliver(int(said[contender.port_field]), contender.path, SECRET, events)
-        while applied is not None and lab.count(place, applied) < len(events):
+        while waiting is not None and (left := lab.count(place, waiting)):
             if time.perf_counter() - began > APPLIED_SECONDS_MAX:
-                raise Failed(f"{contender.name} applied {lab.count(place, applied)} of {len(events)} events")
+                raise Failed(f"{contender.name} had {left} of {len(events)} events left")
             time.sleep(POLL_SECONDS)
-        seconds = delivered.seconds if applied is None else time.perf_counter() - began
+        seconds = delivered.seconds if waiting is None else time.perf_counter() - began
     return delivered, seconds
 
 

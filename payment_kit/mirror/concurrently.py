@@ -1,7 +1,7 @@
 """Several requests at a time, never more than a bound, and the first failure as itself."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -10,16 +10,40 @@ Result = TypeVar("Result")
 
 async def each(function: Callable[[Item], Awaitable[Result]], items: Iterable[Item], at_once: int) -> list[Result]:
     """`function` of every item, in order; at most `at_once` run. The first failure is raised and ends the others."""
+    tasks = _begun(function, items, at_once)
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        await _ended(tasks)
+
+
+async def as_they_come(
+    function: Callable[[Item], Awaitable[Result]], items: Iterable[Item], at_once: int
+) -> AsyncGenerator[list[Result], None]:
+    """The same in lists of whatever has ended since the last one, in no order; to be closed with `aclosing`."""
+    tasks = _begun(function, items, at_once)
+    running = set(tasks)
+    try:
+        while running:
+            ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            yield [task.result() for task in ended]
+    finally:
+        await _ended(tasks)
+
+
+def _begun(
+    function: Callable[[Item], Awaitable[Result]], items: Iterable[Item], at_once: int
+) -> list[asyncio.Task[Result]]:
     gate = asyncio.Semaphore(at_once)
 
     async def one(item: Item) -> Result:
         async with gate:
             return await function(item)
 
-    tasks = [asyncio.ensure_future(one(item)) for item in items]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    return [asyncio.create_task(one(item)) for item in items]
+
+
+async def _ended(tasks: Iterable[asyncio.Task[Result]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

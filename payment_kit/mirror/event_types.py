@@ -7,6 +7,7 @@ Source: docs.stripe.com/api/events/types and the notifications of stripe-python 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 THIN = "v1."
@@ -61,6 +62,7 @@ def _classic(event_type: str) -> str:
     return event_type.removeprefix(THIN)
 
 
+@lru_cache(maxsize=1024)
 def _reason(type_: str) -> str | None:
     return _SINGLE.get(type_) or next((why for prefix, why in _FAMILIES.items() if type_.startswith(prefix)), None)
 

@@ -114,7 +114,11 @@ class Inbox:
             batch, self._waiting = waiting[:BATCH_MAX], waiting[BATCH_MAX:]
             try:
                 new = await self._insert([(envelope, source) for envelope, source, _ in batch])
-            except Exception as error:  # noqa: BLE001 - whoever waits is told of it
+            except asyncio.CancelledError:
+                for _, _, stored in (*batch, *self._waiting):
+                    stored.cancel()
+                raise
+            except BaseException as error:  # noqa: BLE001 - whoever waits is told of it
                 failure = _storage_away(error) if isinstance(error, psycopg.Error) else error
                 for _, _, stored in batch:
                     if not stored.done():

@@ -142,12 +142,18 @@ def _in_ranges_sql(name: str) -> bytes:
     entry = CATALOGUE[name]
     created = "created" if any(column.name == "created" for column in entry.columns) else "date"
     elsewhere = any(listing.per == "test_helpers.test_clock" for listing in entry.listings)
+    # One look into the index for each range, whatever PostgreSQL knows of a table that has just been filled.
     return _suspect(
-        entry,
-        """jsonb_to_recordset(%(ranges)s::jsonb) as given (low bigint, high bigint, at bigint)
-        join""",
-        f"on stored.{created} between to_timestamp(given.low) and to_timestamp(given.high)"
-        f"{' and stored.test_clock is null' if elsewhere else ''}",
+        f"""
+        jsonb_to_recordset(%(ranges)s::jsonb) as given (low bigint, high bigint, at bigint),
+        lateral (
+            select * from stripe.{entry.table} as known
+            where known.account_id = %(account_id)s
+            and known.{created} between to_timestamp(given.low) and to_timestamp(given.high)
+            {"and known.test_clock is null" if elsewhere else ""}
+            offset 0
+        ) as stored
+        """,
         "given.at",
     )
 
@@ -155,9 +161,10 @@ def _in_ranges_sql(name: str) -> bytes:
 @cache
 def _below_sql(name: str, column: str) -> bytes:
     return _suspect(
-        CATALOGUE[name],
-        "unnest(%(parents)s::text[]) as given (parent) join",
-        f"on stored.{column} = given.parent",
+        f"""
+        unnest(%(parents)s::text[]) as given (parent)
+        join stripe.{CATALOGUE[name].table} as stored on stored.{column} = given.parent
+        """,
         "%(at)s::bigint",
     )
 
@@ -165,22 +172,25 @@ def _below_sql(name: str, column: str) -> bytes:
 @cache
 def _orphans_sql(name: str, column: str, parent: str) -> bytes:
     return _suspect(
-        CATALOGUE[name],
-        f"stripe.{CATALOGUE[parent].table} as parents join",
-        f"on parents.account_id = stored.account_id and parents.id = stored.{column}"
-        " and parents.deleted_at is not null",
+        f"""
+        stripe.{CATALOGUE[parent].table} as parents
+        join stripe.{CATALOGUE[name].table} as stored
+            on parents.account_id = stored.account_id and parents.id = stored.{column}
+            and parents.deleted_at is not null
+        """,
         "%(at)s::bigint",
     )
 
 
-def _suspect(entry: StripeObject, given: str, on: str, at: str) -> bytes:
+def _suspect(stored: str, at: str) -> bytes:
+    """Of the rows that `stored` joins, remember those no answer brought."""
     return f"""
         insert into payment_kit.backfill_missed (account_id, stream, id, missed_at)
         select stored.account_id, %(stream)s::text, stored.id, max(to_timestamp({at}))
-        from {given} stripe.{entry.table} as stored {on}
-        left join unnest(%(ids)s::text[]) as answered (id) on answered.id = stored.id
+        from {stored}
         where stored.account_id = %(account_id)s and stored.deleted_at is null
-        and stored.source_time <= to_timestamp(%(started)s::bigint) and answered.id is null
+        and stored.source_time <= to_timestamp(%(started)s::bigint)
+        and stored.id not in (select unnest(%(ids)s::text[]))
         group by stored.account_id, stored.id
         order by stored.id
         on conflict do nothing

@@ -45,13 +45,14 @@ def event_states(event: Payload) -> list[State]:
         return []
     name = payload["object"]
     states = _states([canonical_shape(payload, version)], event["created"], event["id"], version)
-    own = states[0]
+    own, previous = states[0], previous_attributes(event)
     if is_deletion(kind):
-        states[0] = replace(own, deleted=True, progress=progress_of(name, own.raw, deleted=True))
+        own = replace(own, previous=previous, deleted=True, progress=progress_of(name, own.raw, deleted=True))
     elif kind.endswith(".created"):
-        states[0] = replace(own, progress=progress_of(name, own.raw, created=True))
-    states[0] = replace(states[0], previous=previous_attributes(event))
-    return states
+        own = replace(own, previous=previous, progress=progress_of(name, own.raw, created=True))
+    elif previous is not None:
+        own = replace(own, previous=previous)
+    return [own, *states[1:]]
 
 
 def previous_attributes(event: Payload) -> Payload | None:

@@ -106,8 +106,8 @@ def compare(incoming: State, current: State, known: Sequence[State] = ()) -> Ver
     winner = latest([current, incoming, *known])
     if winner is None:
         return "undecided"
-    if winner.event == current.event:
-        return "same" if _same(incoming, current) else "older"
+    if equal(incoming.raw, current.raw):
+        return "same"
     return "newer" if winner.event == incoming.event else "older"
 
 
@@ -127,13 +127,13 @@ def tied(states: Sequence[State]) -> list[State]:
 
 def equal(one: Any, other: Any) -> bool:
     """Equality in which a missing key and null are the same, as they are in ``previous_attributes``."""
-    if one is other:
+    if one == other:
         return True
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return all(equal(one.get(key), other.get(key)) for key in one.keys() | other.keys())
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(equal, one, other))
-    return bool(one == other)
+    return False
 
 
 def _with_tombstone(incoming: State, current: State) -> Verdict:
@@ -146,9 +146,16 @@ def _with_tombstone(incoming: State, current: State) -> Verdict:
 
 
 def _last_of_tie(states: Sequence[State]) -> State | None:
-    """The end of the one chain in which each state follows another; None when they form no such chain."""
+    """The end of the one chain in which each state follows another; None when they form no such chain.
+
+    As long as all of them show the same, it does not matter which is the end: a state between them that nobody has seen
+    yet brings the question up again.
+    """
+    in_order = sorted({state.event: state for state in states}.values(), key=lambda state: state.is_read)
+    if all(equal(in_order[0].raw, state.raw) for state in in_order):
+        return in_order[0]
     distinct: list[State] = []
-    for state in sorted({state.event: state for state in states}.values(), key=lambda state: state.is_read):
+    for state in in_order:
         if not any(_same(state, other) for other in distinct):
             distinct.append(state)
     if len(distinct) == 1:

@@ -5,17 +5,21 @@ be complete.
 """
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Protocol
 
+import orjson
 import psycopg
 import structlog
 
-from payment_kit.database.connection import Pool
+from payment_kit.database.connection import Pool, through_deadlocks
 from payment_kit.database.queries import sql
 from payment_kit.errors import NotFound, Problem, Refused
 from payment_kit.mirror.catalogue import CATALOGUE
-from payment_kit.mirror.concurrently import each
+from payment_kit.mirror.concurrently import as_they_come
 from payment_kit.mirror.debts import LISTINGS
 from payment_kit.mirror.order import Key, State
 from payment_kit.mirror.reading import read_list, read_object
@@ -31,6 +35,7 @@ ERROR_CHARACTERS_MAX = 500
 _CLAIM = sql("owed.claim")
 _SETTLE = sql("owed.settle")
 _FAIL = sql("owed.fail")
+_BAD_PAYLOAD = (KeyError, TypeError, ValueError, AttributeError)
 _log = structlog.get_logger()
 
 
@@ -48,9 +53,27 @@ class Claimed:
     since: int
 
     @property
-    def key(self) -> dict[str, str]:
-        """What names it in the table."""
-        return {"account_id": self.account_id, "object": self.object, "id": self.id, "part": self.part}
+    def key(self) -> dict[str, str | int]:
+        """What names it in the table, within its account."""
+        return {"object": self.object, "id": self.id, "part": self.part}
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A debt, the object to be read, and the event and the second of the state its row held before that."""
+
+    debt: Claimed
+    where: Key | None
+    event: str | None
+    second: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The states that pay a debt."""
+
+    debt: Claimed
+    states: Sequence[State]
 
 
 class Explain(Protocol):
@@ -74,32 +97,58 @@ class Payer:
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(_CLAIM, parameters)).fetchall()
         claimed = [Claimed(*row) for row in rows]
-        paid = await each(self._pay, claimed, READS_AT_ONCE)
-        return len(claimed), sum(paid)
+        seen = await self._seen([(debt, await self._where(debt)) for debt in claimed])
+        paid = 0
+        async with aclosing(as_they_come(self._read, seen, READS_AT_ONCE)) as answers:
+            async for some in answers:
+                paid += await self._write([answer for answer in some if answer is not None])
+        return len(claimed), paid
 
-    async def _pay(self, debt: Claimed) -> bool:
+    async def _read(self, seen: _Seen) -> _Answer | None:
+        """What Stripe says now; None when it cannot be known yet, which is noted."""
         try:
-            await self._read_and_write(debt)
-        except (Problem, psycopg.DataError, KeyError, TypeError, ValueError, AttributeError) as error:
-            _log.warning("owed read failed", object=debt.object, id=debt.id, part=debt.part, why=self._explain(error))
-            seconds = min(BACKOFF_SECONDS_MAX, 2.0**debt.attempts)
-            given = {**debt.key, "error": self._explain(error)[:ERROR_CHARACTERS_MAX], "seconds": seconds}
-            async with self._pool.connection() as connection:
-                await connection.execute(_FAIL, given)
-            return False
-        return True
+            return _Answer(seen.debt, await self._states(seen))
+        except (Problem, *_BAD_PAYLOAD) as error:
+            await self._fail(seen.debt, error)
+            return None
 
-    async def _read_and_write(self, debt: Claimed) -> None:
-        states = await self._answer(debt)
+    async def _write(self, answers: Sequence[_Answer]) -> int:
+        """Write answers together, and one by one when that fails for a reason of theirs; returns how many are paid."""
+        try:
+            await through_deadlocks(lambda: self._write_all(answers))
+        except (psycopg.DataError, *_BAD_PAYLOAD) as error:
+            if len(answers) > 1:
+                return sum([await self._write([answer]) for answer in answers])
+            await self._fail(answers[0].debt, error)
+            return 0
+        return len(answers)
+
+    async def _write_all(self, answers: Sequence[_Answer]) -> None:
         async with self._pool.connection() as connection, connection.transaction():
-            await write(connection, debt.account_id, debt.livemode, states, platform=self._platform)
-            await connection.execute(_SETTLE, {**debt.key, "token": debt.token})
+            in_order = sorted(answers, key=lambda answer: (answer.debt.account_id, answer.debt.livemode))
+            for (account_id, livemode), group in groupby(
+                in_order, key=lambda answer: (answer.debt.account_id, answer.debt.livemode)
+            ):
+                some = list(group)
+                states = [state for answer in some for state in answer.states]
+                await write(connection, account_id, livemode, states, platform=self._platform)
+                debts = [answer.debt.key | {"token": answer.debt.token} for answer in some]
+                await connection.execute(_SETTLE, {"account_id": account_id, "debts": orjson.dumps(debts).decode()})
 
-    async def _answer(self, debt: Claimed) -> Sequence[State]:
+    async def _fail(self, debt: Claimed, error: Exception) -> None:
+        why = self._explain(error)
+        _log.warning("owed read failed", object=debt.object, id=debt.id, part=debt.part, why=why)
+        seconds = min(BACKOFF_SECONDS_MAX, 2.0**debt.attempts)
+        given = {**debt.key, "account_id": debt.account_id, "error": why[:ERROR_CHARACTERS_MAX], "seconds": seconds}
+        async with self._pool.connection() as connection:
+            await connection.execute(_FAIL, given)
+
+    async def _states(self, seen: _Seen) -> Sequence[State]:
         """What Stripe says now. Nothing, when it does not know the object.
 
         That is no tombstone: a wrong key answers the same, and if it was deleted, its own event says so.
         """
+        debt = seen.debt
         account = debt.account_id if debt.account_id != self._platform else None
         try:
             if debt.part:
@@ -107,11 +156,9 @@ class Payer:
                 listed = await read_list(self._gateway, listing, debt.id, account=account)
                 # Begun after the reason was known; a second has room for both, and what follows has its own reason.
                 return [replace(state, time=max(state.time, debt.since)) for state in listed.states()]
-            where = await self._where(debt)
-            if where is None:
+            if seen.where is None:
                 return []
-            seen, second = await self._row(debt.account_id, *where)
-            read = await read_object(self._gateway, CATALOGUE[where[0]], where[1], account=account)
+            read = await read_object(self._gateway, CATALOGUE[seen.where[0]], seen.where[1], account=account)
         except NotFound:
             return []
         except Refused as refused:
@@ -121,21 +168,27 @@ class Payer:
                 raise
             return []
         # The request began after the row's state was known, so it cannot be of an earlier second.
-        second = max(second, debt.since, read.time)
+        second = max(seen.second, debt.since, read.time)
         return [
-            replace(state, after=seen, time=max(state.time, second)) if state.key == where else state
+            replace(state, after=seen.event, time=max(state.time, second)) if state.key == seen.where else state
             for state in read.states()
         ]
 
-    async def _row(self, account_id: str, kind: str, object_id: str) -> tuple[str | None, int]:
-        """The event of the state the row holds and its second; None when there is no row."""
-        query = (
-            f"select source_event, extract(epoch from source_time)::bigint from stripe.{CATALOGUE[kind].table}"
-            " where account_id = %(account_id)s and id = %(id)s"
-        ).encode()
+    async def _seen(self, debts: Sequence[tuple[Claimed, Key | None]]) -> list[_Seen]:
+        """The states the rows hold before anything is asked, of each kind in one query."""
+        held: dict[tuple[str, Key], tuple[str, int]] = {}
+        wanted = sorted({(debt.account_id, *where) for debt, where in debts if where is not None and not debt.part})
         async with self._pool.connection() as connection:
-            row = await (await connection.execute(query, {"account_id": account_id, "id": object_id})).fetchone()
-        return (row[0], row[1]) if row else (None, 0)
+            for (account_id, kind), group in groupby(wanted, key=itemgetter(0, 1)):
+                query = (
+                    f"select id, source_event, extract(epoch from source_time)::bigint"
+                    f" from stripe.{CATALOGUE[kind].table} where account_id = %(account_id)s and id = any(%(ids)s)"
+                ).encode()
+                given = {"account_id": account_id, "ids": [object_id for _, _, object_id in group]}
+                for object_id, event, second in await (await connection.execute(query, given)).fetchall():
+                    held[account_id, (kind, object_id)] = event, second
+        rows = [held.get((debt.account_id, where)) if where is not None else None for debt, where in debts]
+        return [_Seen(*debt, *(row or (None, 0))) for debt, row in zip(debts, rows, strict=True)]
 
     async def _where(self, debt: Claimed) -> Key | None:
         """The object to read: itself, or the one that shows it when Stripe shows no single one of its kind."""

@@ -15,7 +15,7 @@ import orjson
 import psycopg
 import structlog
 
-from payment_kit.database.connection import Pool
+from payment_kit.database.connection import Pool, through_deadlocks
 from payment_kit.database.listening import listen
 from payment_kit.database.queries import sql
 from payment_kit.errors import Problem
@@ -30,9 +30,10 @@ from payment_kit.stripe_gateway.gateway import StripeGateway
 BATCH_MAX = 200
 ATTEMPTS_MAX = 8
 BACKOFF_SECONDS_MAX = 300.0
-DEADLOCK_TRIES = 5
 POLL_SECONDS = 1.0
 GATHER_SECONDS = 0.02
+APPLIERS = 2
+"""While PostgreSQL writes the events of one, the other reads its own."""
 ERROR_CHARACTERS_MAX = 500
 
 _CLAIM = sql("inbox.claim")
@@ -41,7 +42,6 @@ _FAIL = sql("inbox.fail")
 _BAD_PAYLOAD_STATES = ("21", "22", "23", "54")
 """SQLSTATE classes that are about the values: cardinality, data, integrity, program limits."""
 _BAD_PAYLOAD = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
-_DEADLOCK = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 _log = structlog.get_logger()
 
 
@@ -118,23 +118,16 @@ class Worker:
         Events are applied while debts are being paid, so neither waits for the other. A database that is away is waited
         for; nothing is lost or skipped meanwhile.
         """
-        listener = asyncio.create_task(listen(self._pool, CHANNEL, self._arrived, name="payment-kit worker"))
         stopping = asyncio.create_task(stop.wait())
-        paying = asyncio.create_task(self._keep_paying(stop, stopping))
+        listener = asyncio.create_task(listen(self._pool, CHANNEL, self._arrived, name="payment-kit worker"))
+        working = [asyncio.create_task(self._keep_applying(stop, stopping)) for _ in range(APPLIERS)]
+        working.append(asyncio.create_task(self._keep_paying(stop, stopping)))
         try:
-            while not stop.is_set():
-                self._arrived.clear()
-                taken = await self._step_if_possible()
-                if not taken:
-                    await _idle(self._arrived, stopping)
-                if taken < BATCH_MAX:
-                    # Events come in bursts, and a batch costs little more than one event.
-                    await asyncio.wait({stopping}, timeout=GATHER_SECONDS)
-            await paying
+            await asyncio.gather(*working)
         finally:
-            for task in (listener, stopping, paying):
+            for task in (listener, stopping, *working):
                 task.cancel()
-            await asyncio.gather(listener, stopping, paying, return_exceptions=True)
+            await asyncio.gather(listener, stopping, *working, return_exceptions=True)
 
     async def step(self) -> int:
         """Apply one batch of at most `BATCH_MAX` events, or pay debts when none is due; returns how many were taken.
@@ -144,14 +137,8 @@ class Worker:
         return await self._apply_next() or await self._pay()
 
     async def _apply_next(self) -> int:
-        for attempt in range(DEADLOCK_TRIES):
-            try:
-                return await self._apply_events()
-            except _DEADLOCK:
-                # Events tried alone lock their rows in no common order; whoever loses starts again.
-                if attempt + 1 == DEADLOCK_TRIES:
-                    raise
-        return 0
+        # Events tried alone lock their rows in no common order.
+        return await through_deadlocks(self._apply_events)
 
     async def _apply_events(self) -> int:
         finished: Outcomes = {}
@@ -169,6 +156,16 @@ class Worker:
         if finished:
             await announce(self._pool)
         return len(claimed)
+
+    async def _keep_applying(self, stop: asyncio.Event, stopping: asyncio.Task[bool]) -> None:
+        while not stop.is_set():
+            self._arrived.clear()
+            taken = await self._if_possible(self._apply_next)
+            if not taken:
+                await _idle(self._arrived, stopping)
+            if taken < BATCH_MAX:
+                # Events come in bursts, and a batch costs little more than one event.
+                await asyncio.wait({stopping}, timeout=GATHER_SECONDS)
 
     async def _keep_paying(self, stop: asyncio.Event, stopping: asyncio.Task[bool]) -> None:
         while not stop.is_set():
@@ -231,9 +228,6 @@ class Worker:
         _log.warning(
             "event could not be applied", event_id=event.event_id, type=event.type, attempts=event.attempts + 1
         )
-
-    async def _step_if_possible(self) -> int:
-        return await self._if_possible(self._apply_next)
 
     async def _if_possible(self, work: Callable[[], Awaitable[int]]) -> int:
         try:

@@ -83,7 +83,7 @@ async def write(
         if rest:
             decisions |= await _decide(connection, account_id, livemode, rest, chosen, repair)
         new = [one.winner for key, one in decisions.items() if one.outcome == "applied" or key in applied]
-        await _project(connection, account_id, new)
+        await _project(connection, account_id, new, {key for key, fresh in applied.items() if fresh})
         await _remember_reads(connection, account_id, new)
         elsewhere = _elsewhere(states, decisions)
         await _append_versions(connection, account_id, elsewhere)
@@ -218,26 +218,32 @@ async def _unchanged(connection: Connection, account_id: str, groups: Mapping[Ke
 
 async def _upsert(
     connection: Connection, account_id: str, livemode: bool, states: Iterable[State], *, force: bool
-) -> set[Key]:
-    """Write the states whose rows are older (all of them with `force`); returns the keys of the changed rows."""
-    changed: set[Key] = set()
+) -> dict[Key, bool]:
+    """Write the states whose rows are older (all of them with `force`); of each changed row, whether it is new."""
+    changed: dict[Key, bool] = {}
     for name, batch in groupby(sorted(states, key=lambda state: state.key), key=lambda state: state.object):
         some = list(batch)
         parameters = {"account_id": account_id, "livemode": livemode, "force": force, "rows": _rows(some, raw=False)}
         parameters["bodies"] = [state.content.json for state in some]
         cursor = await connection.execute(_upsert_sql(name), parameters)
-        changed |= {(name, row[0]) for row in await cursor.fetchall()}
+        changed |= {(name, object_id): fresh for object_id, fresh in await cursor.fetchall()}
     return changed
 
 
-async def _project(connection: Connection, account_id: str, states: Iterable[State]) -> None:
-    """Bring the child tables up to what these states, which are in their rows now, carry inside."""
+async def _project(connection: Connection, account_id: str, states: Iterable[State], fresh: Collection[Key]) -> None:
+    """Bring the child tables up to what these states, which are in their rows now, carry inside.
+
+    A fresh row has no children yet that it might carry no more.
+    """
     for name, batch in groupby(sorted(states, key=lambda state: state.key), key=lambda state: state.object):
         carried = CATALOGUE[name].carried
         ids = [state.id for state in batch] if carried else []
+        known = [one for one in ids if (name, one) not in fresh]
         for nested in carried:
-            for statement in project_sql(name, nested):
-                await connection.execute(statement, {"account_id": account_id, "ids": ids})
+            upsert, bury = project_sql(name, nested)
+            await connection.execute(upsert, {"account_id": account_id, "ids": ids})
+            if known:
+                await connection.execute(bury, {"account_id": account_id, "ids": known})
 
 
 async def _lock(connection: Connection, account_id: str, states: Collection[State]) -> dict[Key, State]:
@@ -353,7 +359,7 @@ def _upsert_sql(name: str) -> bytes:
             )
             and (excluded.source_event not like 'read:%%' or excluded.digest is distinct from stored.digest)
         )
-        returning id
+        returning id, xmax = 0
     """.encode()
 
 

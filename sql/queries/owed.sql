@@ -55,14 +55,14 @@ returning
     extract(epoch from taken.since)::bigint;
 
 -- name: owed.settle
--- A debt is paid, unless there is a newer reason than the one it was paid for: then it is due at once.
+-- Debts are paid, unless there is a newer reason than the one one was paid for: then it is due at once.
 with given as (
     select
-        %(account_id)s::text as account_id,
-        %(object)s::text as object,
-        %(id)s::text as id,
-        %(part)s::text as part,
-        %(token)s::bigint as token
+        object,
+        id,
+        part,
+        token
+    from jsonb_to_recordset(%(debts)s::jsonb) as given (object text, id text, part text, token bigint)
 ),
 
 again as (
@@ -70,7 +70,7 @@ again as (
     set available_at = now(), attempts = 0
     from given
     where
-        known.account_id = given.account_id
+        known.account_id = %(account_id)s::text
         and known.object = given.object
         and known.id = given.id
         and known.part = given.part
@@ -80,7 +80,7 @@ again as (
 delete from payment_kit.owed as known
 using given
 where
-    known.account_id = given.account_id
+    known.account_id = %(account_id)s::text
     and known.object = given.object
     and known.id = given.id
     and known.part = given.part

@@ -72,8 +72,9 @@ def test_there_and_back_within_a_second_is_undecided() -> None:
 
 
 def test_equal_content_may_hide_a_change_between() -> None:
-    first = state(customer("a"), id="e1", previous={"name": "x"})
-    assert compare(state(customer("a"), id="e3", previous={"name": "b"}), first) == "undecided"
+    first, last = (state(customer("a"), id=id_, previous={"name": was}) for id_, was in (("e1", "x"), ("e3", "b")))
+    assert compare(last, first) == "same"
+    assert compare(state(customer("b"), id="e2", previous={"name": "a"}), first, [last]) == "undecided"
 
 
 def test_one_change_announced_under_two_types_is_the_same() -> None:

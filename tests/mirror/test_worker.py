@@ -1,6 +1,7 @@
 """Inbox rows become mirror rows, each once, and no event harms another."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -203,15 +204,15 @@ async def test_an_answer_nobody_can_store_stays_owed_alone(
 async def test_trouble_of_the_database_is_waited_for_and_blames_no_event(
     pool: Pool, inbox: Inbox, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waits, applied = asyncio.Event(), worker._step_if_possible
+    waits, tried_if_possible = asyncio.Event(), worker._if_possible
 
-    async def tried() -> int:
-        count = await applied()
+    async def tried(work: Callable[[], Awaitable[int]]) -> int:
+        count = await tried_if_possible(work)
         waits.set()
         return count
 
     monkeypatch.setattr(worker_module, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(worker, "_step_if_possible", tried)
+    monkeypatch.setattr(worker, "_if_possible", tried)
     async with pool.connection() as connection:
         await connection.execute("alter table stripe.customers rename to customers_away")
     await _store(inbox, event(customer("a")))

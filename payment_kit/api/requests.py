@@ -1,4 +1,4 @@
-"""What every servicer does with a request before handing it down: no card numbers, a request_id, a mask, a hash."""
+"""What is made sure of every request before it is handed down: no card numbers, a request_id, a mask, a hash."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -34,16 +34,12 @@ def refuse_card_numbers(message: Message) -> None:
             rules.invalid(path, f"{path} holds a card number; send a token made by Stripe.js instead.")
 
 
-def changes(message: Message, mask: FieldMask, changeable: Sequence[str], field: str) -> dict[str, Any]:
-    """The values of `message` that `mask` names: ``{"name": …, "card.exp_month": …}``, keys from `changeable`.
+def masked(message: Any, mask: FieldMask, changeable: Sequence[str], field: str) -> list[str]:
+    """The paths of `message` that an update changes, of those in `changeable`.
 
     Without a mask those that are not empty, with ``*`` all (AIP-134). `field` is what the caller calls the message.
     """
-    if not mask.paths:
-        found = {path: _value(message, path) for path in changeable}
-        named = {path: value for path, value in found.items() if value}
-    else:
-        named = {path: _value(message, path) for path in _expanded(mask, changeable)}
+    named = _expanded(mask, changeable) if mask.paths else [path for path in changeable if _value(message, path)]
     if not named:
         rules.invalid("update_mask", f"update_mask names nothing to change, and {field} holds no value to set.")
     return named
@@ -64,7 +60,7 @@ def _expanded(mask: FieldMask, changeable: Sequence[str]) -> list[str]:
 def _value(message: Any, path: str) -> Any:
     for name in path.split("."):
         message = getattr(message, name)
-    return dict(message) if path == "metadata" else message
+    return message
 
 
 def _texts(message: Message, prefix: str) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from payment_kit.addresses import loopback, port_taken, require_free, shown
 from payment_kit.api.interceptors.observe import observe
 from payment_kit.api.interceptors.translate import translate
 from payment_kit.api.interceptors.unary import UnaryInterceptor
-from payment_kit.api.services import Services, servicers
+from payment_kit.api.services import Services, serve
 from payment_kit.errors import Problem
 
 CALLS_AT_ONCE_MAX = 1000
@@ -65,9 +65,7 @@ class GrpcServer:
 
     async def start(self) -> int:
         """Listen and answer; returns the port."""
-        for service in servicers(self._services):
-            service.register(service.servicer, self._server)
-            self._names.append(service.descriptor.full_name)
+        self._names += serve(self._services, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         known = [*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(known, self._server)

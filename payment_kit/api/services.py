@@ -1,37 +1,14 @@
-"""What the servicers work with, and the list of them: one per service of the contract."""
+"""Every service of the contract, on a server."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import grpc
-from google.protobuf.descriptor import ServiceDescriptor
 
-from payment_kit.api.servicers.customers import Customers
-from payment_kit.api.servicers.payment_intents import PaymentIntents
-from payment_kit.api.servicers.payment_methods import PaymentMethods
-from payment_kit.api.servicers.prices import Prices
-from payment_kit.api.servicers.products import Products
-from payment_kit.api.servicers.refunds import Refunds
-from payment_kit.api.servicers.webhooks import Webhooks
+from payment_kit.api import contract
+from payment_kit.api.handlers import handler
 from payment_kit.mirror.intake import Intake
 from payment_kit.payments.desk import Desk
-from payment_kit.v1 import (
-    customer_pb2,
-    customer_pb2_grpc,
-    payment_intent_pb2,
-    payment_intent_pb2_grpc,
-    payment_method_pb2,
-    payment_method_pb2_grpc,
-    price_pb2,
-    price_pb2_grpc,
-    product_pb2,
-    product_pb2_grpc,
-    refund_pb2,
-    refund_pb2_grpc,
-    webhook_pb2,
-    webhook_pb2_grpc,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,38 +19,18 @@ class Services:
     intake: Intake
 
 
-class Service(NamedTuple):
-    """One service of the contract with the object that implements it."""
-
-    descriptor: ServiceDescriptor
-    servicer: Any
-    register: Callable[[Any, grpc.aio.Server], None]
-
-
-def servicers(services: Services) -> Sequence[Service]:
-    """Every service of the contract."""
-    desk, intake = services.desk, services.intake
-    return (
-        Service(_service(customer_pb2), Customers(desk), customer_pb2_grpc.add_CustomerServiceServicer_to_server),
-        Service(_service(product_pb2), Products(desk), product_pb2_grpc.add_ProductServiceServicer_to_server),
-        Service(_service(price_pb2), Prices(desk), price_pb2_grpc.add_PriceServiceServicer_to_server),
-        Service(
-            _service(payment_method_pb2),
-            PaymentMethods(desk),
-            payment_method_pb2_grpc.add_PaymentMethodServiceServicer_to_server,
-        ),
-        Service(
-            _service(payment_intent_pb2),
-            PaymentIntents(desk),
-            payment_intent_pb2_grpc.add_PaymentIntentServiceServicer_to_server,
-        ),
-        Service(_service(refund_pb2), Refunds(desk), refund_pb2_grpc.add_RefundServiceServicer_to_server),
-        Service(_service(webhook_pb2), Webhooks(intake), webhook_pb2_grpc.add_WebhookServiceServicer_to_server),
-    )
-
-
-def _service(module: Any) -> ServiceDescriptor:
-    """The one service of a generated module."""
-    (descriptor,) = module.DESCRIPTOR.services_by_name.values()
-    found: ServiceDescriptor = descriptor
-    return found
+def serve(services: Services, server: grpc.aio.Server) -> Sequence[str]:
+    """Let `server` answer every method of the contract; returns the full names of the services."""
+    names: list[str] = []
+    for service in contract.services():
+        handlers = {
+            method.name: grpc.unary_unary_rpc_method_handler(
+                handler(method, services.desk, services.intake),
+                request_deserializer=method.takes.FromString,
+                response_serializer=method.answers.SerializeToString,
+            )
+            for method in contract.methods(service)
+        }
+        server.add_registered_method_handlers(service.full_name, handlers)
+        names.append(service.full_name)
+    return names

@@ -27,11 +27,6 @@ def open_desk(pool: Pool, gateway: StripeGateway, *, account: str, livemode: boo
     return Desk(reader, Writes(reader, gateway, livemode=livemode), gateway)
 
 
-def given(**params: Any) -> Payload:
-    """The parameters that were given a value: no empty text, mapping or list, no None; false and 0 stay."""
-    return {name: value for name, value in params.items() if value is not None and value not in ("", {}, [])}
-
-
 async def replaced_metadata(attempt: Attempt, path: str, metadata: Mapping[str, str]) -> Payload | str:
     """The `metadata` parameter that leaves exactly `metadata` on the object at `path`.
 

@@ -23,8 +23,11 @@ _ID_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "payment_method": ("pm_", "card_", "src_", "ba_"),
     "payment_intent": ("pi_",),
     "refund": ("re_", "pyr_"),
+    "charge": ("ch_", "py_"),
     "token": ("tok_",),
 }
+KINDS = frozenset(_ID_PREFIXES)
+"""The kinds of objects whose ids are known."""
 _ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _CURRENCY = re.compile(r"[a-z]{3}")
 
@@ -57,11 +60,6 @@ def id_of(kind: str, field: str, value: str) -> str:
     if not value.startswith(prefixes):
         invalid(field, f"{field} must start with {prefixes[0]}.")
     return value
-
-
-def optional_id(kind: str, field: str, value: str) -> str:
-    """The same for a field that may be empty."""
-    return id_of(kind, field, value) if value else ""
 
 
 def text(field: str, value: str) -> str:

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from payment_kit.v1 import options_pb2 as payment__kit_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpayment_kit/v1/customer.proto\x12\x0epayment_kit.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x02\n\x08\x43ustomer\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\x05\x65mail\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x11\n\x04name\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x12\n\x05phone\x18\x04 \x01(\tB\x03\x80\x01\x01\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x1e\n\x16\x64\x65\x66\x61ult_payment_method\x18\x06 \x01(\t\x12\x38\n\x08metadata\x18\x07 \x03(\x0b\x32&.payment_kit.v1.Customer.MetadataEntry\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf3\x01\n\x15\x43reateCustomerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\x05\x65mail\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x11\n\x04name\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x12\n\x05phone\x18\x04 \x01(\tB\x03\x80\x01\x01\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x45\n\x08metadata\x18\x06 \x03(\x0b\x32\x33.payment_kit.v1.CreateCustomerRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\x16\x43reateCustomerResponse\x12*\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x18.payment_kit.v1.Customer\" \n\x12GetCustomerRequest\x12\n\n\x02id\x18\x01 \x01(\t\"A\n\x13GetCustomerResponse\x12*\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x18.payment_kit.v1.Customer\"\x88\x01\n\x15UpdateCustomerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x08\x63ustomer\x18\x02 \x01(\x0b\x32\x18.payment_kit.v1.Customer\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"D\n\x16UpdateCustomerResponse\x12*\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x18.payment_kit.v1.Customer2\xab\x02\n\x0f\x43ustomerService\x12_\n\x0e\x43reateCustomer\x12%.payment_kit.v1.CreateCustomerRequest\x1a&.payment_kit.v1.CreateCustomerResponse\x12V\n\x0bGetCustomer\x12\".payment_kit.v1.GetCustomerRequest\x1a#.payment_kit.v1.GetCustomerResponse\x12_\n\x0eUpdateCustomer\x12%.payment_kit.v1.UpdateCustomerRequest\x1a&.payment_kit.v1.UpdateCustomerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpayment_kit/v1/customer.proto\x12\x0epayment_kit.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cpayment_kit/v1/options.proto\"\x94\x03\n\x08\x43ustomer\x12\x1e\n\x02id\x18\x01 \x01(\tB\x12\xc2\xda\x18\x0e\x12\x08\x63ustomer\x18\x01@\x01\x12\x12\n\x05\x65mail\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x11\n\x04name\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x12\n\x05phone\x18\x04 \x01(\tB\x03\x80\x01\x01\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12]\n\x16\x64\x65\x66\x61ult_payment_method\x18\x06 \x01(\tB=\xc2\xda\x18\x39\n\'invoice_settings.default_payment_method\x12\x0epayment_method\x12\x38\n\x08metadata\x18\x07 \x03(\x0b\x32&.payment_kit.v1.Customer.MetadataEntry\x12@\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\xc2\xda\x18\x0b\n\x07\x63reated@\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:\x0c\xc2\xda\x18\x08\x63ustomer\"\xf3\x01\n\x15\x43reateCustomerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\x05\x65mail\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x11\n\x04name\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x12\n\x05phone\x18\x04 \x01(\tB\x03\x80\x01\x01\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x45\n\x08metadata\x18\x06 \x03(\x0b\x32\x33.payment_kit.v1.CreateCustomerRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\x16\x43reateCustomerResponse\x12*\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x18.payment_kit.v1.Customer\"2\n\x12GetCustomerRequest\x12\x1c\n\x02id\x18\x01 \x01(\tB\x10\xc2\xda\x18\x0c\x12\x08\x63ustomer\x18\x01\"A\n\x13GetCustomerResponse\x12*\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x18.payment_kit.v1.Customer\"\x88\x01\n\x15UpdateCustomerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x08\x63ustomer\x18\x02 \x01(\x0b\x32\x18.payment_kit.v1.Customer\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"D\n\x16UpdateCustomerResponse\x12*\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x18.payment_kit.v1.Customer2\xe4\x02\n\x0f\x43ustomerService\x12y\n\x0e\x43reateCustomer\x12%.payment_kit.v1.CreateCustomerRequest\x1a&.payment_kit.v1.CreateCustomerResponse\"\x18\xc2\xda\x18\x14\n\x12POST /v1/customers\x12V\n\x0bGetCustomer\x12\".payment_kit.v1.GetCustomerRequest\x1a#.payment_kit.v1.GetCustomerResponse\x12~\n\x0eUpdateCustomer\x12%.payment_kit.v1.UpdateCustomerRequest\x1a&.payment_kit.v1.UpdateCustomerResponse\"\x1d\xc2\xda\x18\x19\n\x17POST /v1/customers/{id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +36,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CUSTOMER_METADATAENTRY']._loaded_options = None
   _globals['_CUSTOMER_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_CUSTOMER'].fields_by_name['id']._loaded_options = None
+  _globals['_CUSTOMER'].fields_by_name['id']._serialized_options = b'\302\332\030\016\022\010customer\030\001@\001'
   _globals['_CUSTOMER'].fields_by_name['email']._loaded_options = None
   _globals['_CUSTOMER'].fields_by_name['email']._serialized_options = b'\200\001\001'
   _globals['_CUSTOMER'].fields_by_name['name']._loaded_options = None
   _globals['_CUSTOMER'].fields_by_name['name']._serialized_options = b'\200\001\001'
   _globals['_CUSTOMER'].fields_by_name['phone']._loaded_options = None
   _globals['_CUSTOMER'].fields_by_name['phone']._serialized_options = b'\200\001\001'
+  _globals['_CUSTOMER'].fields_by_name['default_payment_method']._loaded_options = None
+  _globals['_CUSTOMER'].fields_by_name['default_payment_method']._serialized_options = b'\302\332\0309\n\'invoice_settings.default_payment_method\022\016payment_method'
+  _globals['_CUSTOMER'].fields_by_name['create_time']._loaded_options = None
+  _globals['_CUSTOMER'].fields_by_name['create_time']._serialized_options = b'\302\332\030\013\n\007created@\001'
+  _globals['_CUSTOMER']._loaded_options = None
+  _globals['_CUSTOMER']._serialized_options = b'\302\332\030\010customer'
   _globals['_CREATECUSTOMERREQUEST_METADATAENTRY']._loaded_options = None
   _globals['_CREATECUSTOMERREQUEST_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_CREATECUSTOMERREQUEST'].fields_by_name['email']._loaded_options = None
@@ -49,24 +58,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATECUSTOMERREQUEST'].fields_by_name['name']._serialized_options = b'\200\001\001'
   _globals['_CREATECUSTOMERREQUEST'].fields_by_name['phone']._loaded_options = None
   _globals['_CREATECUSTOMERREQUEST'].fields_by_name['phone']._serialized_options = b'\200\001\001'
-  _globals['_CUSTOMER']._serialized_start=117
-  _globals['_CUSTOMER']._serialized_end=407
-  _globals['_CUSTOMER_METADATAENTRY']._serialized_start=360
-  _globals['_CUSTOMER_METADATAENTRY']._serialized_end=407
-  _globals['_CREATECUSTOMERREQUEST']._serialized_start=410
-  _globals['_CREATECUSTOMERREQUEST']._serialized_end=653
-  _globals['_CREATECUSTOMERREQUEST_METADATAENTRY']._serialized_start=360
-  _globals['_CREATECUSTOMERREQUEST_METADATAENTRY']._serialized_end=407
-  _globals['_CREATECUSTOMERRESPONSE']._serialized_start=655
-  _globals['_CREATECUSTOMERRESPONSE']._serialized_end=723
-  _globals['_GETCUSTOMERREQUEST']._serialized_start=725
-  _globals['_GETCUSTOMERREQUEST']._serialized_end=757
-  _globals['_GETCUSTOMERRESPONSE']._serialized_start=759
-  _globals['_GETCUSTOMERRESPONSE']._serialized_end=824
-  _globals['_UPDATECUSTOMERREQUEST']._serialized_start=827
-  _globals['_UPDATECUSTOMERREQUEST']._serialized_end=963
-  _globals['_UPDATECUSTOMERRESPONSE']._serialized_start=965
-  _globals['_UPDATECUSTOMERRESPONSE']._serialized_end=1033
-  _globals['_CUSTOMERSERVICE']._serialized_start=1036
-  _globals['_CUSTOMERSERVICE']._serialized_end=1335
+  _globals['_GETCUSTOMERREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_GETCUSTOMERREQUEST'].fields_by_name['id']._serialized_options = b'\302\332\030\014\022\010customer\030\001'
+  _globals['_CUSTOMERSERVICE'].methods_by_name['CreateCustomer']._loaded_options = None
+  _globals['_CUSTOMERSERVICE'].methods_by_name['CreateCustomer']._serialized_options = b'\302\332\030\024\n\022POST /v1/customers'
+  _globals['_CUSTOMERSERVICE'].methods_by_name['UpdateCustomer']._loaded_options = None
+  _globals['_CUSTOMERSERVICE'].methods_by_name['UpdateCustomer']._serialized_options = b'\302\332\030\031\n\027POST /v1/customers/{id}'
+  _globals['_CUSTOMER']._serialized_start=147
+  _globals['_CUSTOMER']._serialized_end=551
+  _globals['_CUSTOMER_METADATAENTRY']._serialized_start=490
+  _globals['_CUSTOMER_METADATAENTRY']._serialized_end=537
+  _globals['_CREATECUSTOMERREQUEST']._serialized_start=554
+  _globals['_CREATECUSTOMERREQUEST']._serialized_end=797
+  _globals['_CREATECUSTOMERREQUEST_METADATAENTRY']._serialized_start=490
+  _globals['_CREATECUSTOMERREQUEST_METADATAENTRY']._serialized_end=537
+  _globals['_CREATECUSTOMERRESPONSE']._serialized_start=799
+  _globals['_CREATECUSTOMERRESPONSE']._serialized_end=867
+  _globals['_GETCUSTOMERREQUEST']._serialized_start=869
+  _globals['_GETCUSTOMERREQUEST']._serialized_end=919
+  _globals['_GETCUSTOMERRESPONSE']._serialized_start=921
+  _globals['_GETCUSTOMERRESPONSE']._serialized_end=986
+  _globals['_UPDATECUSTOMERREQUEST']._serialized_start=989
+  _globals['_UPDATECUSTOMERREQUEST']._serialized_end=1125
+  _globals['_UPDATECUSTOMERRESPONSE']._serialized_start=1127
+  _globals['_UPDATECUSTOMERRESPONSE']._serialized_end=1195
+  _globals['_CUSTOMERSERVICE']._serialized_start=1198
+  _globals['_CUSTOMERSERVICE']._serialized_end=1554
 # @@protoc_insertion_point(module_scope)

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from payment_kit.v1 import common_pb2 as payment__kit_dot_v1_dot_common__pb2
+from payment_kit.v1 import options_pb2 as payment__kit_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#payment_kit/v1/payment_intent.proto\x12\x0epayment_kit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bpayment_kit/v1/common.proto\"\xf9\x05\n\rPaymentIntent\x12\n\n\x02id\x18\x01 \x01(\t\x12%\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12.\n\x0f\x61mount_received\x18\x03 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12\x32\n\x05state\x18\x04 \x01(\x0e\x32#.payment_kit.v1.PaymentIntent.State\x12\x10\n\x08\x63ustomer\x18\x05 \x01(\t\x12\x16\n\x0epayment_method\x18\x06 \x01(\t\x12\x15\n\rlatest_charge\x18\x07 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x1a\n\rclient_secret\x18\t \x01(\tB\x03\x80\x01\x01\x12\x17\n\x0flast_error_code\x18\n \x01(\t\x12\x19\n\x11last_decline_code\x18\x0b \x01(\t\x12=\n\x08metadata\x18\x0c \x03(\x0b\x32+.payment_kit.v1.PaymentIntent.MetadataEntry\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63\x61ncel_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd8\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12!\n\x1dSTATE_REQUIRES_PAYMENT_METHOD\x10\x01\x12\x1f\n\x1bSTATE_REQUIRES_CONFIRMATION\x10\x02\x12\x19\n\x15STATE_REQUIRES_ACTION\x10\x03\x12\x14\n\x10STATE_PROCESSING\x10\x04\x12\x1a\n\x16STATE_REQUIRES_CAPTURE\x10\x05\x12\x12\n\x0eSTATE_CANCELED\x10\x06\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x07\"\xa0\x03\n\x1a\x43reatePaymentIntentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12%\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12\x10\n\x08\x63ustomer\x18\x03 \x01(\t\x12\x16\n\x0epayment_method\x18\x04 \x01(\t\x12\x0f\n\x07\x63onfirm\x18\x05 \x01(\x08\x12\x13\n\x0boff_session\x18\x06 \x01(\x08\x12\x1b\n\x13save_payment_method\x18\x07 \x01(\x08\x12\x18\n\x10\x63\x61pture_manually\x18\x08 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\t \x01(\t\x12\x1a\n\rreceipt_email\x18\n \x01(\tB\x03\x80\x01\x01\x12\x12\n\nreturn_url\x18\x0b \x01(\t\x12J\n\x08metadata\x18\x0c \x03(\x0b\x32\x38.payment_kit.v1.CreatePaymentIntentRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"T\n\x1b\x43reatePaymentIntentResponse\x12\x35\n\x0epayment_intent\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentIntent\"%\n\x17GetPaymentIntentRequest\x12\n\n\x02id\x18\x01 \x01(\t\"Q\n\x18GetPaymentIntentResponse\x12\x35\n\x0epayment_intent\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentIntent\"~\n\x1b\x43onfirmPaymentIntentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x16\n\x0epayment_method\x18\x03 \x01(\t\x12\x13\n\x0boff_session\x18\x04 \x01(\x08\x12\x12\n\nreturn_url\x18\x05 \x01(\t\"U\n\x1c\x43onfirmPaymentIntentResponse\x12\x35\n\x0epayment_intent\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentIntent\"\x87\x02\n\x1a\x43\x61ncelPaymentIntentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x41\n\x06reason\x18\x03 \x01(\x0e\x32\x31.payment_kit.v1.CancelPaymentIntentRequest.Reason\"\x85\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10REASON_DUPLICATE\x10\x01\x12\x15\n\x11REASON_FRAUDULENT\x10\x02\x12 \n\x1cREASON_REQUESTED_BY_CUSTOMER\x10\x03\x12\x14\n\x10REASON_ABANDONED\x10\x04\"T\n\x1b\x43\x61ncelPaymentIntentResponse\x12\x35\n\x0epayment_intent\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentIntent2\xd0\x03\n\x14PaymentIntentService\x12n\n\x13\x43reatePaymentIntent\x12*.payment_kit.v1.CreatePaymentIntentRequest\x1a+.payment_kit.v1.CreatePaymentIntentResponse\x12\x65\n\x10GetPaymentIntent\x12\'.payment_kit.v1.GetPaymentIntentRequest\x1a(.payment_kit.v1.GetPaymentIntentResponse\x12q\n\x14\x43onfirmPaymentIntent\x12+.payment_kit.v1.ConfirmPaymentIntentRequest\x1a,.payment_kit.v1.ConfirmPaymentIntentResponse\x12n\n\x13\x43\x61ncelPaymentIntent\x12*.payment_kit.v1.CancelPaymentIntentRequest\x1a+.payment_kit.v1.CancelPaymentIntentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#payment_kit/v1/payment_intent.proto\x12\x0epayment_kit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bpayment_kit/v1/common.proto\x1a\x1cpayment_kit/v1/options.proto\"\xcf\x07\n\rPaymentIntent\x12\"\n\x02id\x18\x01 \x01(\tB\x16\xc2\xda\x18\x12\x12\x0epayment_intent\x18\x01\x12%\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12.\n\x0f\x61mount_received\x18\x03 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12@\n\x05state\x18\x04 \x01(\x0e\x32#.payment_kit.v1.PaymentIntent.StateB\x0c\xc2\xda\x18\x08\n\x06status\x12 \n\x08\x63ustomer\x18\x05 \x01(\tB\x0e\xc2\xda\x18\n\x12\x08\x63ustomer\x12,\n\x0epayment_method\x18\x06 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0epayment_method\x12#\n\rlatest_charge\x18\x07 \x01(\tB\x0c\xc2\xda\x18\x08\x12\x06\x63harge\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x1a\n\rclient_secret\x18\t \x01(\tB\x03\x80\x01\x01\x12\x36\n\x0flast_error_code\x18\n \x01(\tB\x1d\xc2\xda\x18\x19\n\x17last_payment_error.code\x12@\n\x11last_decline_code\x18\x0b \x01(\tB%\xc2\xda\x18!\n\x1flast_payment_error.decline_code\x12=\n\x08metadata\x18\x0c \x03(\x0b\x32+.payment_kit.v1.PaymentIntent.MetadataEntry\x12>\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\r\xc2\xda\x18\t\n\x07\x63reated\x12\x42\n\x0b\x63\x61ncel_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\xc2\xda\x18\r\n\x0b\x63\x61nceled_at\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd8\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12!\n\x1dSTATE_REQUIRES_PAYMENT_METHOD\x10\x01\x12\x1f\n\x1bSTATE_REQUIRES_CONFIRMATION\x10\x02\x12\x19\n\x15STATE_REQUIRES_ACTION\x10\x03\x12\x14\n\x10STATE_PROCESSING\x10\x04\x12\x1a\n\x16STATE_REQUIRES_CAPTURE\x10\x05\x12\x12\n\x0eSTATE_CANCELED\x10\x06\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x07:\x12\xc2\xda\x18\x0epayment_intent\"\x93\x04\n\x1a\x43reatePaymentIntentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x15.payment_kit.v1.MoneyB\x06\xc2\xda\x18\x02\x18\x01\x12 \n\x08\x63ustomer\x18\x03 \x01(\tB\x0e\xc2\xda\x18\n\x12\x08\x63ustomer\x12,\n\x0epayment_method\x18\x04 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0epayment_method\x12\x0f\n\x07\x63onfirm\x18\x05 \x01(\x08\x12\x13\n\x0boff_session\x18\x06 \x01(\x08\x12\x42\n\x13save_payment_method\x18\x07 \x01(\x08\x42%\xc2\xda\x18!\n\x12setup_future_usage*\x0boff_session\x12\x36\n\x10\x63\x61pture_manually\x18\x08 \x01(\x08\x42\x1c\xc2\xda\x18\x18\n\x0e\x63\x61pture_method*\x06manual\x12\x13\n\x0b\x64\x65scription\x18\t \x01(\t\x12\x1a\n\rreceipt_email\x18\n \x01(\tB\x03\x80\x01\x01\x12\x12\n\nreturn_url\x18\x0b \x01(\t\x12J\n\x08metadata\x18\x0c \x03(\x0b\x32\x38.payment_kit.v1.CreatePaymentIntentRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"T\n\x1b\x43reatePaymentIntentResponse\x12\x35\n\x0epayment_intent\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentIntent\"=\n\x17GetPaymentIntentRequest\x12\"\n\x02id\x18\x01 \x01(\tB\x16\xc2\xda\x18\x12\x12\x0epayment_intent\x18\x01\"Q\n\x18GetPaymentIntentResponse\x12\x35\n\x0epayment_intent\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentIntent\"\xac\x01\n\x1b\x43onfirmPaymentIntentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x02id\x18\x02 \x01(\tB\x16\xc2\xda\x18\x12\x12\x0epayment_intent\x18\x01\x12,\n\x0epayment_method\x18\x03 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0epayment_method\x12\x13\n\x0boff_session\x18\x04 \x01(\x08\x12\x12\n\nreturn_url\x18\x05 \x01(\t\"U\n\x1c\x43onfirmPaymentIntentResponse\x12\x35\n\x0epayment_intent\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentIntent\"\xba\x02\n\x1a\x43\x61ncelPaymentIntentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x02id\x18\x02 \x01(\tB\x16\xc2\xda\x18\x12\x12\x0epayment_intent\x18\x01\x12\\\n\x06reason\x18\x03 \x01(\x0e\x32\x31.payment_kit.v1.CancelPaymentIntentRequest.ReasonB\x19\xc2\xda\x18\x15\n\x13\x63\x61ncellation_reason\"\x85\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10REASON_DUPLICATE\x10\x01\x12\x15\n\x11REASON_FRAUDULENT\x10\x02\x12 \n\x1cREASON_REQUESTED_BY_CUSTOMER\x10\x03\x12\x14\n\x10REASON_ABANDONED\x10\x04\"T\n\x1b\x43\x61ncelPaymentIntentResponse\x12\x35\n\x0epayment_intent\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentIntent2\xea\x04\n\x14PaymentIntentService\x12\x9d\x01\n\x13\x43reatePaymentIntent\x12*.payment_kit.v1.CreatePaymentIntentRequest\x1a+.payment_kit.v1.CreatePaymentIntentResponse\"-\xc2\xda\x18)\n\x18POST /v1/payment_intents\x12\rlatest_charge\x12\x65\n\x10GetPaymentIntent\x12\'.payment_kit.v1.GetPaymentIntentRequest\x1a(.payment_kit.v1.GetPaymentIntentResponse\x12\xad\x01\n\x14\x43onfirmPaymentIntent\x12+.payment_kit.v1.ConfirmPaymentIntentRequest\x1a,.payment_kit.v1.ConfirmPaymentIntentResponse\":\xc2\xda\x18\x36\n%POST /v1/payment_intents/{id}/confirm\x12\rlatest_charge\x12\x9a\x01\n\x13\x43\x61ncelPaymentIntent\x12*.payment_kit.v1.CancelPaymentIntentRequest\x1a+.payment_kit.v1.CancelPaymentIntentResponse\"*\xc2\xda\x18&\n$POST /v1/payment_intents/{id}/cancelb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,38 +36,84 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PAYMENTINTENT_METADATAENTRY']._loaded_options = None
   _globals['_PAYMENTINTENT_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_PAYMENTINTENT'].fields_by_name['id']._loaded_options = None
+  _globals['_PAYMENTINTENT'].fields_by_name['id']._serialized_options = b'\302\332\030\022\022\016payment_intent\030\001'
+  _globals['_PAYMENTINTENT'].fields_by_name['state']._loaded_options = None
+  _globals['_PAYMENTINTENT'].fields_by_name['state']._serialized_options = b'\302\332\030\010\n\006status'
+  _globals['_PAYMENTINTENT'].fields_by_name['customer']._loaded_options = None
+  _globals['_PAYMENTINTENT'].fields_by_name['customer']._serialized_options = b'\302\332\030\n\022\010customer'
+  _globals['_PAYMENTINTENT'].fields_by_name['payment_method']._loaded_options = None
+  _globals['_PAYMENTINTENT'].fields_by_name['payment_method']._serialized_options = b'\302\332\030\020\022\016payment_method'
+  _globals['_PAYMENTINTENT'].fields_by_name['latest_charge']._loaded_options = None
+  _globals['_PAYMENTINTENT'].fields_by_name['latest_charge']._serialized_options = b'\302\332\030\010\022\006charge'
   _globals['_PAYMENTINTENT'].fields_by_name['client_secret']._loaded_options = None
   _globals['_PAYMENTINTENT'].fields_by_name['client_secret']._serialized_options = b'\200\001\001'
+  _globals['_PAYMENTINTENT'].fields_by_name['last_error_code']._loaded_options = None
+  _globals['_PAYMENTINTENT'].fields_by_name['last_error_code']._serialized_options = b'\302\332\030\031\n\027last_payment_error.code'
+  _globals['_PAYMENTINTENT'].fields_by_name['last_decline_code']._loaded_options = None
+  _globals['_PAYMENTINTENT'].fields_by_name['last_decline_code']._serialized_options = b'\302\332\030!\n\037last_payment_error.decline_code'
+  _globals['_PAYMENTINTENT'].fields_by_name['create_time']._loaded_options = None
+  _globals['_PAYMENTINTENT'].fields_by_name['create_time']._serialized_options = b'\302\332\030\t\n\007created'
+  _globals['_PAYMENTINTENT'].fields_by_name['cancel_time']._loaded_options = None
+  _globals['_PAYMENTINTENT'].fields_by_name['cancel_time']._serialized_options = b'\302\332\030\r\n\013canceled_at'
+  _globals['_PAYMENTINTENT']._loaded_options = None
+  _globals['_PAYMENTINTENT']._serialized_options = b'\302\332\030\016payment_intent'
   _globals['_CREATEPAYMENTINTENTREQUEST_METADATAENTRY']._loaded_options = None
   _globals['_CREATEPAYMENTINTENTREQUEST_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_CREATEPAYMENTINTENTREQUEST'].fields_by_name['amount']._loaded_options = None
+  _globals['_CREATEPAYMENTINTENTREQUEST'].fields_by_name['amount']._serialized_options = b'\302\332\030\002\030\001'
+  _globals['_CREATEPAYMENTINTENTREQUEST'].fields_by_name['customer']._loaded_options = None
+  _globals['_CREATEPAYMENTINTENTREQUEST'].fields_by_name['customer']._serialized_options = b'\302\332\030\n\022\010customer'
+  _globals['_CREATEPAYMENTINTENTREQUEST'].fields_by_name['payment_method']._loaded_options = None
+  _globals['_CREATEPAYMENTINTENTREQUEST'].fields_by_name['payment_method']._serialized_options = b'\302\332\030\020\022\016payment_method'
+  _globals['_CREATEPAYMENTINTENTREQUEST'].fields_by_name['save_payment_method']._loaded_options = None
+  _globals['_CREATEPAYMENTINTENTREQUEST'].fields_by_name['save_payment_method']._serialized_options = b'\302\332\030!\n\022setup_future_usage*\013off_session'
+  _globals['_CREATEPAYMENTINTENTREQUEST'].fields_by_name['capture_manually']._loaded_options = None
+  _globals['_CREATEPAYMENTINTENTREQUEST'].fields_by_name['capture_manually']._serialized_options = b'\302\332\030\030\n\016capture_method*\006manual'
   _globals['_CREATEPAYMENTINTENTREQUEST'].fields_by_name['receipt_email']._loaded_options = None
   _globals['_CREATEPAYMENTINTENTREQUEST'].fields_by_name['receipt_email']._serialized_options = b'\200\001\001'
-  _globals['_PAYMENTINTENT']._serialized_start=118
-  _globals['_PAYMENTINTENT']._serialized_end=879
-  _globals['_PAYMENTINTENT_METADATAENTRY']._serialized_start=613
-  _globals['_PAYMENTINTENT_METADATAENTRY']._serialized_end=660
-  _globals['_PAYMENTINTENT_STATE']._serialized_start=663
-  _globals['_PAYMENTINTENT_STATE']._serialized_end=879
-  _globals['_CREATEPAYMENTINTENTREQUEST']._serialized_start=882
-  _globals['_CREATEPAYMENTINTENTREQUEST']._serialized_end=1298
-  _globals['_CREATEPAYMENTINTENTREQUEST_METADATAENTRY']._serialized_start=613
-  _globals['_CREATEPAYMENTINTENTREQUEST_METADATAENTRY']._serialized_end=660
-  _globals['_CREATEPAYMENTINTENTRESPONSE']._serialized_start=1300
-  _globals['_CREATEPAYMENTINTENTRESPONSE']._serialized_end=1384
-  _globals['_GETPAYMENTINTENTREQUEST']._serialized_start=1386
-  _globals['_GETPAYMENTINTENTREQUEST']._serialized_end=1423
-  _globals['_GETPAYMENTINTENTRESPONSE']._serialized_start=1425
-  _globals['_GETPAYMENTINTENTRESPONSE']._serialized_end=1506
-  _globals['_CONFIRMPAYMENTINTENTREQUEST']._serialized_start=1508
-  _globals['_CONFIRMPAYMENTINTENTREQUEST']._serialized_end=1634
-  _globals['_CONFIRMPAYMENTINTENTRESPONSE']._serialized_start=1636
-  _globals['_CONFIRMPAYMENTINTENTRESPONSE']._serialized_end=1721
-  _globals['_CANCELPAYMENTINTENTREQUEST']._serialized_start=1724
-  _globals['_CANCELPAYMENTINTENTREQUEST']._serialized_end=1987
-  _globals['_CANCELPAYMENTINTENTREQUEST_REASON']._serialized_start=1854
-  _globals['_CANCELPAYMENTINTENTREQUEST_REASON']._serialized_end=1987
-  _globals['_CANCELPAYMENTINTENTRESPONSE']._serialized_start=1989
-  _globals['_CANCELPAYMENTINTENTRESPONSE']._serialized_end=2073
-  _globals['_PAYMENTINTENTSERVICE']._serialized_start=2076
-  _globals['_PAYMENTINTENTSERVICE']._serialized_end=2540
+  _globals['_GETPAYMENTINTENTREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_GETPAYMENTINTENTREQUEST'].fields_by_name['id']._serialized_options = b'\302\332\030\022\022\016payment_intent\030\001'
+  _globals['_CONFIRMPAYMENTINTENTREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_CONFIRMPAYMENTINTENTREQUEST'].fields_by_name['id']._serialized_options = b'\302\332\030\022\022\016payment_intent\030\001'
+  _globals['_CONFIRMPAYMENTINTENTREQUEST'].fields_by_name['payment_method']._loaded_options = None
+  _globals['_CONFIRMPAYMENTINTENTREQUEST'].fields_by_name['payment_method']._serialized_options = b'\302\332\030\020\022\016payment_method'
+  _globals['_CANCELPAYMENTINTENTREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_CANCELPAYMENTINTENTREQUEST'].fields_by_name['id']._serialized_options = b'\302\332\030\022\022\016payment_intent\030\001'
+  _globals['_CANCELPAYMENTINTENTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_CANCELPAYMENTINTENTREQUEST'].fields_by_name['reason']._serialized_options = b'\302\332\030\025\n\023cancellation_reason'
+  _globals['_PAYMENTINTENTSERVICE'].methods_by_name['CreatePaymentIntent']._loaded_options = None
+  _globals['_PAYMENTINTENTSERVICE'].methods_by_name['CreatePaymentIntent']._serialized_options = b'\302\332\030)\n\030POST /v1/payment_intents\022\rlatest_charge'
+  _globals['_PAYMENTINTENTSERVICE'].methods_by_name['ConfirmPaymentIntent']._loaded_options = None
+  _globals['_PAYMENTINTENTSERVICE'].methods_by_name['ConfirmPaymentIntent']._serialized_options = b'\302\332\0306\n%POST /v1/payment_intents/{id}/confirm\022\rlatest_charge'
+  _globals['_PAYMENTINTENTSERVICE'].methods_by_name['CancelPaymentIntent']._loaded_options = None
+  _globals['_PAYMENTINTENTSERVICE'].methods_by_name['CancelPaymentIntent']._serialized_options = b'\302\332\030&\n$POST /v1/payment_intents/{id}/cancel'
+  _globals['_PAYMENTINTENT']._serialized_start=148
+  _globals['_PAYMENTINTENT']._serialized_end=1123
+  _globals['_PAYMENTINTENT_METADATAENTRY']._serialized_start=837
+  _globals['_PAYMENTINTENT_METADATAENTRY']._serialized_end=884
+  _globals['_PAYMENTINTENT_STATE']._serialized_start=887
+  _globals['_PAYMENTINTENT_STATE']._serialized_end=1103
+  _globals['_CREATEPAYMENTINTENTREQUEST']._serialized_start=1126
+  _globals['_CREATEPAYMENTINTENTREQUEST']._serialized_end=1657
+  _globals['_CREATEPAYMENTINTENTREQUEST_METADATAENTRY']._serialized_start=837
+  _globals['_CREATEPAYMENTINTENTREQUEST_METADATAENTRY']._serialized_end=884
+  _globals['_CREATEPAYMENTINTENTRESPONSE']._serialized_start=1659
+  _globals['_CREATEPAYMENTINTENTRESPONSE']._serialized_end=1743
+  _globals['_GETPAYMENTINTENTREQUEST']._serialized_start=1745
+  _globals['_GETPAYMENTINTENTREQUEST']._serialized_end=1806
+  _globals['_GETPAYMENTINTENTRESPONSE']._serialized_start=1808
+  _globals['_GETPAYMENTINTENTRESPONSE']._serialized_end=1889
+  _globals['_CONFIRMPAYMENTINTENTREQUEST']._serialized_start=1892
+  _globals['_CONFIRMPAYMENTINTENTREQUEST']._serialized_end=2064
+  _globals['_CONFIRMPAYMENTINTENTRESPONSE']._serialized_start=2066
+  _globals['_CONFIRMPAYMENTINTENTRESPONSE']._serialized_end=2151
+  _globals['_CANCELPAYMENTINTENTREQUEST']._serialized_start=2154
+  _globals['_CANCELPAYMENTINTENTREQUEST']._serialized_end=2468
+  _globals['_CANCELPAYMENTINTENTREQUEST_REASON']._serialized_start=2335
+  _globals['_CANCELPAYMENTINTENTREQUEST_REASON']._serialized_end=2468
+  _globals['_CANCELPAYMENTINTENTRESPONSE']._serialized_start=2470
+  _globals['_CANCELPAYMENTINTENTRESPONSE']._serialized_end=2554
+  _globals['_PAYMENTINTENTSERVICE']._serialized_start=2557
+  _globals['_PAYMENTINTENTSERVICE']._serialized_end=3175
 # @@protoc_insertion_point(module_scope)

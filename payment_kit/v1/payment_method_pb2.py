@@ -24,55 +24,96 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from payment_kit.v1 import options_pb2 as payment__kit_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#payment_kit/v1/payment_method.proto\x12\x0epayment_kit.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"k\n\x04\x43\x61rd\x12\r\n\x05\x62rand\x18\x01 \x01(\t\x12\r\n\x05last4\x18\x02 \x01(\t\x12\x11\n\texp_month\x18\x03 \x01(\x05\x12\x10\n\x08\x65xp_year\x18\x04 \x01(\x05\x12\x0f\n\x07\x63ountry\x18\x05 \x01(\t\x12\x0f\n\x07\x66unding\x18\x06 \x01(\t\"7\n\x0e\x42illingDetails\x12\x11\n\x04name\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x12\n\x05\x65mail\x18\x02 \x01(\tB\x03\x80\x01\x01\"\xb9\x02\n\rPaymentMethod\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x03 \x01(\t\x12\"\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x14.payment_kit.v1.Card\x12\x37\n\x0f\x62illing_details\x18\x05 \x01(\x0b\x32\x1e.payment_kit.v1.BillingDetails\x12=\n\x08metadata\x18\x06 \x03(\x0b\x32+.payment_kit.v1.PaymentMethod.MetadataEntry\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb7\x02\n\x1a\x43reatePaymentMethodRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12\x19\n\ncard_token\x18\x03 \x01(\tB\x03\x80\x01\x01H\x00\x12\x18\n\x0epayment_method\x18\x04 \x01(\tH\x00\x12\x37\n\x0f\x62illing_details\x18\x05 \x01(\x0b\x32\x1e.payment_kit.v1.BillingDetails\x12J\n\x08metadata\x18\x06 \x03(\x0b\x32\x38.payment_kit.v1.CreatePaymentMethodRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06source\"T\n\x1b\x43reatePaymentMethodResponse\x12\x35\n\x0epayment_method\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentMethod\"%\n\x17GetPaymentMethodRequest\x12\n\n\x02id\x18\x01 \x01(\t\"Q\n\x18GetPaymentMethodResponse\x12\x35\n\x0epayment_method\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentMethod\"\x98\x01\n\x1aUpdatePaymentMethodRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x35\n\x0epayment_method\x18\x02 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentMethod\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"T\n\x1bUpdatePaymentMethodResponse\x12\x35\n\x0epayment_method\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentMethod\"<\n\x1a\x44\x65letePaymentMethodRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"T\n\x1b\x44\x65letePaymentMethodResponse\x12\x35\n\x0epayment_method\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentMethod\"T\n\x19ListPaymentMethodsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x03 \x01(\t\"m\n\x1aListPaymentMethodsResponse\x12\x36\n\x0fpayment_methods\x18\x01 \x03(\x0b\x32\x1d.payment_kit.v1.PaymentMethod\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xba\x04\n\x14PaymentMethodService\x12n\n\x13\x43reatePaymentMethod\x12*.payment_kit.v1.CreatePaymentMethodRequest\x1a+.payment_kit.v1.CreatePaymentMethodResponse\x12\x65\n\x10GetPaymentMethod\x12\'.payment_kit.v1.GetPaymentMethodRequest\x1a(.payment_kit.v1.GetPaymentMethodResponse\x12n\n\x13UpdatePaymentMethod\x12*.payment_kit.v1.UpdatePaymentMethodRequest\x1a+.payment_kit.v1.UpdatePaymentMethodResponse\x12n\n\x13\x44\x65letePaymentMethod\x12*.payment_kit.v1.DeletePaymentMethodRequest\x1a+.payment_kit.v1.DeletePaymentMethodResponse\x12k\n\x12ListPaymentMethods\x12).payment_kit.v1.ListPaymentMethodsRequest\x1a*.payment_kit.v1.ListPaymentMethodsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#payment_kit/v1/payment_method.proto\x12\x0epayment_kit.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cpayment_kit/v1/options.proto\"\xa1\x01\n\x04\x43\x61rd\x12\x15\n\x05\x62rand\x18\x01 \x01(\tB\x06\xc2\xda\x18\x02@\x01\x12\x15\n\x05last4\x18\x02 \x01(\tB\x06\xc2\xda\x18\x02@\x01\x12\x1b\n\texp_month\x18\x03 \x01(\x05\x42\x08\xc2\xda\x18\x04\x30\x01\x38\x0c\x12\x1c\n\x08\x65xp_year\x18\x04 \x01(\x05\x42\n\xc2\xda\x18\x06\x30\xd0\x0f\x38\xb4\x10\x12\x17\n\x07\x63ountry\x18\x05 \x01(\tB\x06\xc2\xda\x18\x02@\x01\x12\x17\n\x07\x66unding\x18\x06 \x01(\tB\x06\xc2\xda\x18\x02@\x01\"7\n\x0e\x42illingDetails\x12\x11\n\x04name\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x12\n\x05\x65mail\x18\x02 \x01(\tB\x03\x80\x01\x01\"\x92\x03\n\rPaymentMethod\x12$\n\x02id\x18\x01 \x01(\tB\x18\xc2\xda\x18\x14\x12\x0epayment_method\x18\x01@\x01\x12\x14\n\x04type\x18\x02 \x01(\tB\x06\xc2\xda\x18\x02@\x01\x12\"\n\x08\x63ustomer\x18\x03 \x01(\tB\x10\xc2\xda\x18\x0c\x12\x08\x63ustomer@\x01\x12\"\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x14.payment_kit.v1.Card\x12\x37\n\x0f\x62illing_details\x18\x05 \x01(\x0b\x32\x1e.payment_kit.v1.BillingDetails\x12=\n\x08metadata\x18\x06 \x03(\x0b\x32+.payment_kit.v1.PaymentMethod.MetadataEntry\x12@\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\xc2\xda\x18\x0b\n\x07\x63reated@\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:\x12\xc2\xda\x18\x0epayment_method\"\xf2\x02\n\x1a\x43reatePaymentMethodRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x08\x63ustomer\x18\x02 \x01(\tB\x10\xc2\xda\x18\x0c\x12\x08\x63ustomer\x18\x01\x12$\n\ncard_token\x18\x03 \x01(\tB\x0e\x80\x01\x01\xc2\xda\x18\x07\x12\x05tokenH\x00\x12.\n\x0epayment_method\x18\x04 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0epayment_methodH\x00\x12\x37\n\x0f\x62illing_details\x18\x05 \x01(\x0b\x32\x1e.payment_kit.v1.BillingDetails\x12J\n\x08metadata\x18\x06 \x03(\x0b\x32\x38.payment_kit.v1.CreatePaymentMethodRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x10\n\x06source\x12\x06\xc2\xda\x18\x02\x08\x01\"T\n\x1b\x43reatePaymentMethodResponse\x12\x35\n\x0epayment_method\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentMethod\"=\n\x17GetPaymentMethodRequest\x12\"\n\x02id\x18\x01 \x01(\tB\x16\xc2\xda\x18\x12\x12\x0epayment_method\x18\x01\"Q\n\x18GetPaymentMethodResponse\x12\x35\n\x0epayment_method\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentMethod\"\x98\x01\n\x1aUpdatePaymentMethodRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x35\n\x0epayment_method\x18\x02 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentMethod\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"T\n\x1bUpdatePaymentMethodResponse\x12\x35\n\x0epayment_method\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentMethod\"T\n\x1a\x44\x65letePaymentMethodRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x02id\x18\x02 \x01(\tB\x16\xc2\xda\x18\x12\x12\x0epayment_method\x18\x01\"T\n\x1b\x44\x65letePaymentMethodResponse\x12\x35\n\x0epayment_method\x18\x01 \x01(\x0b\x32\x1d.payment_kit.v1.PaymentMethod\"f\n\x19ListPaymentMethodsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\"\n\x08\x63ustomer\x18\x03 \x01(\tB\x10\xc2\xda\x18\x0c\x12\x08\x63ustomer\x18\x01\"m\n\x1aListPaymentMethodsResponse\x12\x36\n\x0fpayment_methods\x18\x01 \x03(\x0b\x32\x1d.payment_kit.v1.PaymentMethod\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xae\x05\n\x14PaymentMethodService\x12\x8e\x01\n\x13\x43reatePaymentMethod\x12*.payment_kit.v1.CreatePaymentMethodRequest\x1a+.payment_kit.v1.CreatePaymentMethodResponse\"\x1e\xc2\xda\x18\x1a\n\x18POST /v1/payment_methods\x12\x65\n\x10GetPaymentMethod\x12\'.payment_kit.v1.GetPaymentMethodRequest\x1a(.payment_kit.v1.GetPaymentMethodResponse\x12\x93\x01\n\x13UpdatePaymentMethod\x12*.payment_kit.v1.UpdatePaymentMethodRequest\x1a+.payment_kit.v1.UpdatePaymentMethodResponse\"#\xc2\xda\x18\x1f\n\x1dPOST /v1/payment_methods/{id}\x12\x9a\x01\n\x13\x44\x65letePaymentMethod\x12*.payment_kit.v1.DeletePaymentMethodRequest\x1a+.payment_kit.v1.DeletePaymentMethodResponse\"*\xc2\xda\x18&\n$POST /v1/payment_methods/{id}/detach\x12k\n\x12ListPaymentMethods\x12).payment_kit.v1.ListPaymentMethodsRequest\x1a*.payment_kit.v1.ListPaymentMethodsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'payment_kit.v1.payment_method_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CARD'].fields_by_name['brand']._loaded_options = None
+  _globals['_CARD'].fields_by_name['brand']._serialized_options = b'\302\332\030\002@\001'
+  _globals['_CARD'].fields_by_name['last4']._loaded_options = None
+  _globals['_CARD'].fields_by_name['last4']._serialized_options = b'\302\332\030\002@\001'
+  _globals['_CARD'].fields_by_name['exp_month']._loaded_options = None
+  _globals['_CARD'].fields_by_name['exp_month']._serialized_options = b'\302\332\030\0040\0018\014'
+  _globals['_CARD'].fields_by_name['exp_year']._loaded_options = None
+  _globals['_CARD'].fields_by_name['exp_year']._serialized_options = b'\302\332\030\0060\320\0178\264\020'
+  _globals['_CARD'].fields_by_name['country']._loaded_options = None
+  _globals['_CARD'].fields_by_name['country']._serialized_options = b'\302\332\030\002@\001'
+  _globals['_CARD'].fields_by_name['funding']._loaded_options = None
+  _globals['_CARD'].fields_by_name['funding']._serialized_options = b'\302\332\030\002@\001'
   _globals['_BILLINGDETAILS'].fields_by_name['name']._loaded_options = None
   _globals['_BILLINGDETAILS'].fields_by_name['name']._serialized_options = b'\200\001\001'
   _globals['_BILLINGDETAILS'].fields_by_name['email']._loaded_options = None
   _globals['_BILLINGDETAILS'].fields_by_name['email']._serialized_options = b'\200\001\001'
   _globals['_PAYMENTMETHOD_METADATAENTRY']._loaded_options = None
   _globals['_PAYMENTMETHOD_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_PAYMENTMETHOD'].fields_by_name['id']._loaded_options = None
+  _globals['_PAYMENTMETHOD'].fields_by_name['id']._serialized_options = b'\302\332\030\024\022\016payment_method\030\001@\001'
+  _globals['_PAYMENTMETHOD'].fields_by_name['type']._loaded_options = None
+  _globals['_PAYMENTMETHOD'].fields_by_name['type']._serialized_options = b'\302\332\030\002@\001'
+  _globals['_PAYMENTMETHOD'].fields_by_name['customer']._loaded_options = None
+  _globals['_PAYMENTMETHOD'].fields_by_name['customer']._serialized_options = b'\302\332\030\014\022\010customer@\001'
+  _globals['_PAYMENTMETHOD'].fields_by_name['create_time']._loaded_options = None
+  _globals['_PAYMENTMETHOD'].fields_by_name['create_time']._serialized_options = b'\302\332\030\013\n\007created@\001'
+  _globals['_PAYMENTMETHOD']._loaded_options = None
+  _globals['_PAYMENTMETHOD']._serialized_options = b'\302\332\030\016payment_method'
   _globals['_CREATEPAYMENTMETHODREQUEST_METADATAENTRY']._loaded_options = None
   _globals['_CREATEPAYMENTMETHODREQUEST_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_CREATEPAYMENTMETHODREQUEST'].oneofs_by_name['source']._loaded_options = None
+  _globals['_CREATEPAYMENTMETHODREQUEST'].oneofs_by_name['source']._serialized_options = b'\302\332\030\002\010\001'
+  _globals['_CREATEPAYMENTMETHODREQUEST'].fields_by_name['customer']._loaded_options = None
+  _globals['_CREATEPAYMENTMETHODREQUEST'].fields_by_name['customer']._serialized_options = b'\302\332\030\014\022\010customer\030\001'
   _globals['_CREATEPAYMENTMETHODREQUEST'].fields_by_name['card_token']._loaded_options = None
-  _globals['_CREATEPAYMENTMETHODREQUEST'].fields_by_name['card_token']._serialized_options = b'\200\001\001'
-  _globals['_CARD']._serialized_start=122
-  _globals['_CARD']._serialized_end=229
-  _globals['_BILLINGDETAILS']._serialized_start=231
-  _globals['_BILLINGDETAILS']._serialized_end=286
-  _globals['_PAYMENTMETHOD']._serialized_start=289
-  _globals['_PAYMENTMETHOD']._serialized_end=602
-  _globals['_PAYMENTMETHOD_METADATAENTRY']._serialized_start=555
-  _globals['_PAYMENTMETHOD_METADATAENTRY']._serialized_end=602
-  _globals['_CREATEPAYMENTMETHODREQUEST']._serialized_start=605
-  _globals['_CREATEPAYMENTMETHODREQUEST']._serialized_end=916
-  _globals['_CREATEPAYMENTMETHODREQUEST_METADATAENTRY']._serialized_start=555
-  _globals['_CREATEPAYMENTMETHODREQUEST_METADATAENTRY']._serialized_end=602
-  _globals['_CREATEPAYMENTMETHODRESPONSE']._serialized_start=918
-  _globals['_CREATEPAYMENTMETHODRESPONSE']._serialized_end=1002
-  _globals['_GETPAYMENTMETHODREQUEST']._serialized_start=1004
-  _globals['_GETPAYMENTMETHODREQUEST']._serialized_end=1041
-  _globals['_GETPAYMENTMETHODRESPONSE']._serialized_start=1043
-  _globals['_GETPAYMENTMETHODRESPONSE']._serialized_end=1124
-  _globals['_UPDATEPAYMENTMETHODREQUEST']._serialized_start=1127
-  _globals['_UPDATEPAYMENTMETHODREQUEST']._serialized_end=1279
-  _globals['_UPDATEPAYMENTMETHODRESPONSE']._serialized_start=1281
-  _globals['_UPDATEPAYMENTMETHODRESPONSE']._serialized_end=1365
-  _globals['_DELETEPAYMENTMETHODREQUEST']._serialized_start=1367
-  _globals['_DELETEPAYMENTMETHODREQUEST']._serialized_end=1427
-  _globals['_DELETEPAYMENTMETHODRESPONSE']._serialized_start=1429
-  _globals['_DELETEPAYMENTMETHODRESPONSE']._serialized_end=1513
-  _globals['_LISTPAYMENTMETHODSREQUEST']._serialized_start=1515
-  _globals['_LISTPAYMENTMETHODSREQUEST']._serialized_end=1599
-  _globals['_LISTPAYMENTMETHODSRESPONSE']._serialized_start=1601
-  _globals['_LISTPAYMENTMETHODSRESPONSE']._serialized_end=1710
-  _globals['_PAYMENTMETHODSERVICE']._serialized_start=1713
-  _globals['_PAYMENTMETHODSERVICE']._serialized_end=2283
+  _globals['_CREATEPAYMENTMETHODREQUEST'].fields_by_name['card_token']._serialized_options = b'\200\001\001\302\332\030\007\022\005token'
+  _globals['_CREATEPAYMENTMETHODREQUEST'].fields_by_name['payment_method']._loaded_options = None
+  _globals['_CREATEPAYMENTMETHODREQUEST'].fields_by_name['payment_method']._serialized_options = b'\302\332\030\020\022\016payment_method'
+  _globals['_GETPAYMENTMETHODREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_GETPAYMENTMETHODREQUEST'].fields_by_name['id']._serialized_options = b'\302\332\030\022\022\016payment_method\030\001'
+  _globals['_DELETEPAYMENTMETHODREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_DELETEPAYMENTMETHODREQUEST'].fields_by_name['id']._serialized_options = b'\302\332\030\022\022\016payment_method\030\001'
+  _globals['_LISTPAYMENTMETHODSREQUEST'].fields_by_name['customer']._loaded_options = None
+  _globals['_LISTPAYMENTMETHODSREQUEST'].fields_by_name['customer']._serialized_options = b'\302\332\030\014\022\010customer\030\001'
+  _globals['_PAYMENTMETHODSERVICE'].methods_by_name['CreatePaymentMethod']._loaded_options = None
+  _globals['_PAYMENTMETHODSERVICE'].methods_by_name['CreatePaymentMethod']._serialized_options = b'\302\332\030\032\n\030POST /v1/payment_methods'
+  _globals['_PAYMENTMETHODSERVICE'].methods_by_name['UpdatePaymentMethod']._loaded_options = None
+  _globals['_PAYMENTMETHODSERVICE'].methods_by_name['UpdatePaymentMethod']._serialized_options = b'\302\332\030\037\n\035POST /v1/payment_methods/{id}'
+  _globals['_PAYMENTMETHODSERVICE'].methods_by_name['DeletePaymentMethod']._loaded_options = None
+  _globals['_PAYMENTMETHODSERVICE'].methods_by_name['DeletePaymentMethod']._serialized_options = b'\302\332\030&\n$POST /v1/payment_methods/{id}/detach'
+  _globals['_CARD']._serialized_start=153
+  _globals['_CARD']._serialized_end=314
+  _globals['_BILLINGDETAILS']._serialized_start=316
+  _globals['_BILLINGDETAILS']._serialized_end=371
+  _globals['_PAYMENTMETHOD']._serialized_start=374
+  _globals['_PAYMENTMETHOD']._serialized_end=776
+  _globals['_PAYMENTMETHOD_METADATAENTRY']._serialized_start=709
+  _globals['_PAYMENTMETHOD_METADATAENTRY']._serialized_end=756
+  _globals['_CREATEPAYMENTMETHODREQUEST']._serialized_start=779
+  _globals['_CREATEPAYMENTMETHODREQUEST']._serialized_end=1149
+  _globals['_CREATEPAYMENTMETHODREQUEST_METADATAENTRY']._serialized_start=709
+  _globals['_CREATEPAYMENTMETHODREQUEST_METADATAENTRY']._serialized_end=756
+  _globals['_CREATEPAYMENTMETHODRESPONSE']._serialized_start=1151
+  _globals['_CREATEPAYMENTMETHODRESPONSE']._serialized_end=1235
+  _globals['_GETPAYMENTMETHODREQUEST']._serialized_start=1237
+  _globals['_GETPAYMENTMETHODREQUEST']._serialized_end=1298
+  _globals['_GETPAYMENTMETHODRESPONSE']._serialized_start=1300
+  _globals['_GETPAYMENTMETHODRESPONSE']._serialized_end=1381
+  _globals['_UPDATEPAYMENTMETHODREQUEST']._serialized_start=1384
+  _globals['_UPDATEPAYMENTMETHODREQUEST']._serialized_end=1536
+  _globals['_UPDATEPAYMENTMETHODRESPONSE']._serialized_start=1538
+  _globals['_UPDATEPAYMENTMETHODRESPONSE']._serialized_end=1622
+  _globals['_DELETEPAYMENTMETHODREQUEST']._serialized_start=1624
+  _globals['_DELETEPAYMENTMETHODREQUEST']._serialized_end=1708
+  _globals['_DELETEPAYMENTMETHODRESPONSE']._serialized_start=1710
+  _globals['_DELETEPAYMENTMETHODRESPONSE']._serialized_end=1794
+  _globals['_LISTPAYMENTMETHODSREQUEST']._serialized_start=1796
+  _globals['_LISTPAYMENTMETHODSREQUEST']._serialized_end=1898
+  _globals['_LISTPAYMENTMETHODSRESPONSE']._serialized_start=1900
+  _globals['_LISTPAYMENTMETHODSRESPONSE']._serialized_end=2009
+  _globals['_PAYMENTMETHODSERVICE']._serialized_start=2012
+  _globals['_PAYMENTMETHODSERVICE']._serialized_end=2698
 # @@protoc_insertion_point(module_scope)

@@ -25,45 +25,74 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from payment_kit.v1 import common_pb2 as payment__kit_dot_v1_dot_common__pb2
+from payment_kit.v1 import options_pb2 as payment__kit_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apayment_kit/v1/price.proto\x12\x0epayment_kit.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bpayment_kit/v1/common.proto\"\xcb\x01\n\tRecurring\x12\x34\n\x08interval\x18\x01 \x01(\x0e\x32\".payment_kit.v1.Recurring.Interval\x12\x16\n\x0einterval_count\x18\x02 \x01(\x05\"p\n\x08Interval\x12\x18\n\x14INTERVAL_UNSPECIFIED\x10\x00\x12\x10\n\x0cINTERVAL_DAY\x10\x01\x12\x11\n\rINTERVAL_WEEK\x10\x02\x12\x12\n\x0eINTERVAL_MONTH\x10\x03\x12\x11\n\rINTERVAL_YEAR\x10\x04\"\xcd\x02\n\x05Price\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12*\n\x0bunit_amount\x18\x03 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12\x0e\n\x06\x61\x63tive\x18\x04 \x01(\x08\x12,\n\trecurring\x18\x05 \x01(\x0b\x32\x19.payment_kit.v1.Recurring\x12\x10\n\x08nickname\x18\x06 \x01(\t\x12\x12\n\nlookup_key\x18\x07 \x01(\t\x12\x35\n\x08metadata\x18\x08 \x03(\x0b\x32#.payment_kit.v1.Price.MetadataEntry\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xae\x02\n\x12\x43reatePriceRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12*\n\x0bunit_amount\x18\x03 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12,\n\trecurring\x18\x04 \x01(\x0b\x32\x19.payment_kit.v1.Recurring\x12\x10\n\x08nickname\x18\x05 \x01(\t\x12\x12\n\nlookup_key\x18\x06 \x01(\t\x12\x42\n\x08metadata\x18\x07 \x03(\x0b\x32\x30.payment_kit.v1.CreatePriceRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\";\n\x13\x43reatePriceResponse\x12$\n\x05price\x18\x01 \x01(\x0b\x32\x15.payment_kit.v1.Price\"\x1d\n\x0fGetPriceRequest\x12\n\n\x02id\x18\x01 \x01(\t\"8\n\x10GetPriceResponse\x12$\n\x05price\x18\x01 \x01(\x0b\x32\x15.payment_kit.v1.Price\"\x7f\n\x12UpdatePriceRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12$\n\x05price\x18\x02 \x01(\x0b\x32\x15.payment_kit.v1.Price\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\";\n\x13UpdatePriceResponse\x12$\n\x05price\x18\x01 \x01(\x0b\x32\x15.payment_kit.v1.Price\"k\n\x11ListPricesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\x12\x13\n\x06\x61\x63tive\x18\x04 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_active\"T\n\x12ListPricesResponse\x12%\n\x06prices\x18\x01 \x03(\x0b\x32\x15.payment_kit.v1.Price\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe2\x02\n\x0cPriceService\x12V\n\x0b\x43reatePrice\x12\".payment_kit.v1.CreatePriceRequest\x1a#.payment_kit.v1.CreatePriceResponse\x12M\n\x08GetPrice\x12\x1f.payment_kit.v1.GetPriceRequest\x1a .payment_kit.v1.GetPriceResponse\x12V\n\x0bUpdatePrice\x12\".payment_kit.v1.UpdatePriceRequest\x1a#.payment_kit.v1.UpdatePriceResponse\x12S\n\nListPrices\x12!.payment_kit.v1.ListPricesRequest\x1a\".payment_kit.v1.ListPricesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apayment_kit/v1/price.proto\x12\x0epayment_kit.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bpayment_kit/v1/common.proto\x1a\x1cpayment_kit/v1/options.proto\"\xdc\x01\n\tRecurring\x12<\n\x08interval\x18\x01 \x01(\x0e\x32\".payment_kit.v1.Recurring.IntervalB\x06\xc2\xda\x18\x02\x18\x01\x12\x1f\n\x0einterval_count\x18\x02 \x01(\x05\x42\x07\xc2\xda\x18\x03\x38\xe8\x07\"p\n\x08Interval\x12\x18\n\x14INTERVAL_UNSPECIFIED\x10\x00\x12\x10\n\x0cINTERVAL_DAY\x10\x01\x12\x11\n\rINTERVAL_WEEK\x10\x02\x12\x12\n\x0eINTERVAL_MONTH\x10\x03\x12\x11\n\rINTERVAL_YEAR\x10\x04\"\x9b\x03\n\x05Price\x12\x1b\n\x02id\x18\x01 \x01(\tB\x0f\xc2\xda\x18\x0b\x12\x05price\x18\x01@\x01\x12 \n\x07product\x18\x02 \x01(\tB\x0f\xc2\xda\x18\x0b\x12\x07product@\x01\x12\x32\n\x0bunit_amount\x18\x03 \x01(\x0b\x32\x15.payment_kit.v1.MoneyB\x06\xc2\xda\x18\x02@\x01\x12\x0e\n\x06\x61\x63tive\x18\x04 \x01(\x08\x12\x34\n\trecurring\x18\x05 \x01(\x0b\x32\x19.payment_kit.v1.RecurringB\x06\xc2\xda\x18\x02@\x01\x12\x10\n\x08nickname\x18\x06 \x01(\t\x12\x12\n\nlookup_key\x18\x07 \x01(\t\x12\x35\n\x08metadata\x18\x08 \x03(\x0b\x32#.payment_kit.v1.Price.MetadataEntry\x12@\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\xc2\xda\x18\x0b\n\x07\x63reated@\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:\t\xc2\xda\x18\x05price\"\xc9\x02\n\x12\x43reatePriceRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12 \n\x07product\x18\x02 \x01(\tB\x0f\xc2\xda\x18\x0b\x12\x07product\x18\x01\x12\x34\n\x0bunit_amount\x18\x03 \x01(\x0b\x32\x15.payment_kit.v1.MoneyB\x08\xc2\xda\x18\x04\x18\x01 \x01\x12,\n\trecurring\x18\x04 \x01(\x0b\x32\x19.payment_kit.v1.Recurring\x12\x10\n\x08nickname\x18\x05 \x01(\t\x12\x12\n\nlookup_key\x18\x06 \x01(\t\x12\x42\n\x08metadata\x18\x07 \x03(\x0b\x32\x30.payment_kit.v1.CreatePriceRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\";\n\x13\x43reatePriceResponse\x12$\n\x05price\x18\x01 \x01(\x0b\x32\x15.payment_kit.v1.Price\",\n\x0fGetPriceRequest\x12\x19\n\x02id\x18\x01 \x01(\tB\r\xc2\xda\x18\t\x12\x05price\x18\x01\"8\n\x10GetPriceResponse\x12$\n\x05price\x18\x01 \x01(\x0b\x32\x15.payment_kit.v1.Price\"\x7f\n\x12UpdatePriceRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12$\n\x05price\x18\x02 \x01(\x0b\x32\x15.payment_kit.v1.Price\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\";\n\x13UpdatePriceResponse\x12$\n\x05price\x18\x01 \x01(\x0b\x32\x15.payment_kit.v1.Price\"z\n\x11ListPricesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x1e\n\x07product\x18\x03 \x01(\tB\r\xc2\xda\x18\t\x12\x07product\x12\x13\n\x06\x61\x63tive\x18\x04 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_active\"T\n\x12ListPricesResponse\x12%\n\x06prices\x18\x01 \x03(\x0b\x32\x15.payment_kit.v1.Price\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x95\x03\n\x0cPriceService\x12m\n\x0b\x43reatePrice\x12\".payment_kit.v1.CreatePriceRequest\x1a#.payment_kit.v1.CreatePriceResponse\"\x15\xc2\xda\x18\x11\n\x0fPOST /v1/prices\x12M\n\x08GetPrice\x12\x1f.payment_kit.v1.GetPriceRequest\x1a .payment_kit.v1.GetPriceResponse\x12r\n\x0bUpdatePrice\x12\".payment_kit.v1.UpdatePriceRequest\x1a#.payment_kit.v1.UpdatePriceResponse\"\x1a\xc2\xda\x18\x16\n\x14POST /v1/prices/{id}\x12S\n\nListPrices\x12!.payment_kit.v1.ListPricesRequest\x1a\".payment_kit.v1.ListPricesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'payment_kit.v1.price_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_RECURRING'].fields_by_name['interval']._loaded_options = None
+  _globals['_RECURRING'].fields_by_name['interval']._serialized_options = b'\302\332\030\002\030\001'
+  _globals['_RECURRING'].fields_by_name['interval_count']._loaded_options = None
+  _globals['_RECURRING'].fields_by_name['interval_count']._serialized_options = b'\302\332\030\0038\350\007'
   _globals['_PRICE_METADATAENTRY']._loaded_options = None
   _globals['_PRICE_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_PRICE'].fields_by_name['id']._loaded_options = None
+  _globals['_PRICE'].fields_by_name['id']._serialized_options = b'\302\332\030\013\022\005price\030\001@\001'
+  _globals['_PRICE'].fields_by_name['product']._loaded_options = None
+  _globals['_PRICE'].fields_by_name['product']._serialized_options = b'\302\332\030\013\022\007product@\001'
+  _globals['_PRICE'].fields_by_name['unit_amount']._loaded_options = None
+  _globals['_PRICE'].fields_by_name['unit_amount']._serialized_options = b'\302\332\030\002@\001'
+  _globals['_PRICE'].fields_by_name['recurring']._loaded_options = None
+  _globals['_PRICE'].fields_by_name['recurring']._serialized_options = b'\302\332\030\002@\001'
+  _globals['_PRICE'].fields_by_name['create_time']._loaded_options = None
+  _globals['_PRICE'].fields_by_name['create_time']._serialized_options = b'\302\332\030\013\n\007created@\001'
+  _globals['_PRICE']._loaded_options = None
+  _globals['_PRICE']._serialized_options = b'\302\332\030\005price'
   _globals['_CREATEPRICEREQUEST_METADATAENTRY']._loaded_options = None
   _globals['_CREATEPRICEREQUEST_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_RECURRING']._serialized_start=143
-  _globals['_RECURRING']._serialized_end=346
-  _globals['_RECURRING_INTERVAL']._serialized_start=234
-  _globals['_RECURRING_INTERVAL']._serialized_end=346
-  _globals['_PRICE']._serialized_start=349
-  _globals['_PRICE']._serialized_end=682
-  _globals['_PRICE_METADATAENTRY']._serialized_start=635
-  _globals['_PRICE_METADATAENTRY']._serialized_end=682
-  _globals['_CREATEPRICEREQUEST']._serialized_start=685
-  _globals['_CREATEPRICEREQUEST']._serialized_end=987
-  _globals['_CREATEPRICEREQUEST_METADATAENTRY']._serialized_start=635
-  _globals['_CREATEPRICEREQUEST_METADATAENTRY']._serialized_end=682
-  _globals['_CREATEPRICERESPONSE']._serialized_start=989
-  _globals['_CREATEPRICERESPONSE']._serialized_end=1048
-  _globals['_GETPRICEREQUEST']._serialized_start=1050
-  _globals['_GETPRICEREQUEST']._serialized_end=1079
-  _globals['_GETPRICERESPONSE']._serialized_start=1081
-  _globals['_GETPRICERESPONSE']._serialized_end=1137
-  _globals['_UPDATEPRICEREQUEST']._serialized_start=1139
-  _globals['_UPDATEPRICEREQUEST']._serialized_end=1266
-  _globals['_UPDATEPRICERESPONSE']._serialized_start=1268
-  _globals['_UPDATEPRICERESPONSE']._serialized_end=1327
-  _globals['_LISTPRICESREQUEST']._serialized_start=1329
-  _globals['_LISTPRICESREQUEST']._serialized_end=1436
-  _globals['_LISTPRICESRESPONSE']._serialized_start=1438
-  _globals['_LISTPRICESRESPONSE']._serialized_end=1522
-  _globals['_PRICESERVICE']._serialized_start=1525
-  _globals['_PRICESERVICE']._serialized_end=1879
+  _globals['_CREATEPRICEREQUEST'].fields_by_name['product']._loaded_options = None
+  _globals['_CREATEPRICEREQUEST'].fields_by_name['product']._serialized_options = b'\302\332\030\013\022\007product\030\001'
+  _globals['_CREATEPRICEREQUEST'].fields_by_name['unit_amount']._loaded_options = None
+  _globals['_CREATEPRICEREQUEST'].fields_by_name['unit_amount']._serialized_options = b'\302\332\030\004\030\001 \001'
+  _globals['_GETPRICEREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_GETPRICEREQUEST'].fields_by_name['id']._serialized_options = b'\302\332\030\t\022\005price\030\001'
+  _globals['_LISTPRICESREQUEST'].fields_by_name['product']._loaded_options = None
+  _globals['_LISTPRICESREQUEST'].fields_by_name['product']._serialized_options = b'\302\332\030\t\022\007product'
+  _globals['_PRICESERVICE'].methods_by_name['CreatePrice']._loaded_options = None
+  _globals['_PRICESERVICE'].methods_by_name['CreatePrice']._serialized_options = b'\302\332\030\021\n\017POST /v1/prices'
+  _globals['_PRICESERVICE'].methods_by_name['UpdatePrice']._loaded_options = None
+  _globals['_PRICESERVICE'].methods_by_name['UpdatePrice']._serialized_options = b'\302\332\030\026\n\024POST /v1/prices/{id}'
+  _globals['_RECURRING']._serialized_start=173
+  _globals['_RECURRING']._serialized_end=393
+  _globals['_RECURRING_INTERVAL']._serialized_start=281
+  _globals['_RECURRING_INTERVAL']._serialized_end=393
+  _globals['_PRICE']._serialized_start=396
+  _globals['_PRICE']._serialized_end=807
+  _globals['_PRICE_METADATAENTRY']._serialized_start=749
+  _globals['_PRICE_METADATAENTRY']._serialized_end=796
+  _globals['_CREATEPRICEREQUEST']._serialized_start=810
+  _globals['_CREATEPRICEREQUEST']._serialized_end=1139
+  _globals['_CREATEPRICEREQUEST_METADATAENTRY']._serialized_start=749
+  _globals['_CREATEPRICEREQUEST_METADATAENTRY']._serialized_end=796
+  _globals['_CREATEPRICERESPONSE']._serialized_start=1141
+  _globals['_CREATEPRICERESPONSE']._serialized_end=1200
+  _globals['_GETPRICEREQUEST']._serialized_start=1202
+  _globals['_GETPRICEREQUEST']._serialized_end=1246
+  _globals['_GETPRICERESPONSE']._serialized_start=1248
+  _globals['_GETPRICERESPONSE']._serialized_end=1304
+  _globals['_UPDATEPRICEREQUEST']._serialized_start=1306
+  _globals['_UPDATEPRICEREQUEST']._serialized_end=1433
+  _globals['_UPDATEPRICERESPONSE']._serialized_start=1435
+  _globals['_UPDATEPRICERESPONSE']._serialized_end=1494
+  _globals['_LISTPRICESREQUEST']._serialized_start=1496
+  _globals['_LISTPRICESREQUEST']._serialized_end=1618
+  _globals['_LISTPRICESRESPONSE']._serialized_start=1620
+  _globals['_LISTPRICESRESPONSE']._serialized_end=1704
+  _globals['_PRICESERVICE']._serialized_start=1707
+  _globals['_PRICESERVICE']._serialized_end=2112
 # @@protoc_insertion_point(module_scope)

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from payment_kit.v1 import options_pb2 as payment__kit_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpayment_kit/v1/product.proto\x12\x0epayment_kit.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x02\n\x07Product\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x04 \x01(\x08\x12\x37\n\x08metadata\x18\x05 \x03(\x0b\x32%.payment_kit.v1.Product.MetadataEntry\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc4\x01\n\x14\x43reateProductRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x44\n\x08metadata\x18\x04 \x03(\x0b\x32\x32.payment_kit.v1.CreateProductRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"A\n\x15\x43reateProductResponse\x12(\n\x07product\x18\x01 \x01(\x0b\x32\x17.payment_kit.v1.Product\"\x1f\n\x11GetProductRequest\x12\n\n\x02id\x18\x01 \x01(\t\">\n\x12GetProductResponse\x12(\n\x07product\x18\x01 \x01(\x0b\x32\x17.payment_kit.v1.Product\"\x85\x01\n\x14UpdateProductRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12(\n\x07product\x18\x02 \x01(\x0b\x32\x17.payment_kit.v1.Product\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"A\n\x15UpdateProductResponse\x12(\n\x07product\x18\x01 \x01(\x0b\x32\x17.payment_kit.v1.Product\"\\\n\x13ListProductsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x06\x61\x63tive\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_active\"Z\n\x14ListProductsResponse\x12)\n\x08products\x18\x01 \x03(\x0b\x32\x17.payment_kit.v1.Product\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xfc\x02\n\x0eProductService\x12\\\n\rCreateProduct\x12$.payment_kit.v1.CreateProductRequest\x1a%.payment_kit.v1.CreateProductResponse\x12S\n\nGetProduct\x12!.payment_kit.v1.GetProductRequest\x1a\".payment_kit.v1.GetProductResponse\x12\\\n\rUpdateProduct\x12$.payment_kit.v1.UpdateProductRequest\x1a%.payment_kit.v1.UpdateProductResponse\x12Y\n\x0cListProducts\x12#.payment_kit.v1.ListProductsRequest\x1a$.payment_kit.v1.ListProductsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpayment_kit/v1/product.proto\x12\x0epayment_kit.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cpayment_kit/v1/options.proto\"\xde\x02\n\x07Product\x12\x1d\n\x02id\x18\x01 \x01(\tB\x11\xc2\xda\x18\r\x12\x07product\x18\x01@\x01\x12\x14\n\x04name\x18\x02 \x01(\tB\x06\xc2\xda\x18\x02\x18\x01\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x04 \x01(\x08\x12\x37\n\x08metadata\x18\x05 \x03(\x0b\x32%.payment_kit.v1.Product.MetadataEntry\x12@\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\xc2\xda\x18\x0b\n\x07\x63reated@\x01\x12@\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\xc2\xda\x18\x0b\n\x07updated@\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:\x0b\xc2\xda\x18\x07product\"\xcc\x01\n\x14\x43reateProductRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x04name\x18\x02 \x01(\tB\x06\xc2\xda\x18\x02\x18\x01\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x44\n\x08metadata\x18\x04 \x03(\x0b\x32\x32.payment_kit.v1.CreateProductRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"A\n\x15\x43reateProductResponse\x12(\n\x07product\x18\x01 \x01(\x0b\x32\x17.payment_kit.v1.Product\"0\n\x11GetProductRequest\x12\x1b\n\x02id\x18\x01 \x01(\tB\x0f\xc2\xda\x18\x0b\x12\x07product\x18\x01\">\n\x12GetProductResponse\x12(\n\x07product\x18\x01 \x01(\x0b\x32\x17.payment_kit.v1.Product\"\x85\x01\n\x14UpdateProductRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12(\n\x07product\x18\x02 \x01(\x0b\x32\x17.payment_kit.v1.Product\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"A\n\x15UpdateProductResponse\x12(\n\x07product\x18\x01 \x01(\x0b\x32\x17.payment_kit.v1.Product\"\\\n\x13ListProductsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x06\x61\x63tive\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_active\"Z\n\x14ListProductsResponse\x12)\n\x08products\x18\x01 \x03(\x0b\x32\x17.payment_kit.v1.Product\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xb3\x03\n\x0eProductService\x12u\n\rCreateProduct\x12$.payment_kit.v1.CreateProductRequest\x1a%.payment_kit.v1.CreateProductResponse\"\x17\xc2\xda\x18\x13\n\x11POST /v1/products\x12S\n\nGetProduct\x12!.payment_kit.v1.GetProductRequest\x1a\".payment_kit.v1.GetProductResponse\x12z\n\rUpdateProduct\x12$.payment_kit.v1.UpdateProductRequest\x1a%.payment_kit.v1.UpdateProductResponse\"\x1c\xc2\xda\x18\x18\n\x16POST /v1/products/{id}\x12Y\n\x0cListProducts\x12#.payment_kit.v1.ListProductsRequest\x1a$.payment_kit.v1.ListProductsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,30 +36,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PRODUCT_METADATAENTRY']._loaded_options = None
   _globals['_PRODUCT_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_PRODUCT'].fields_by_name['id']._loaded_options = None
+  _globals['_PRODUCT'].fields_by_name['id']._serialized_options = b'\302\332\030\r\022\007product\030\001@\001'
+  _globals['_PRODUCT'].fields_by_name['name']._loaded_options = None
+  _globals['_PRODUCT'].fields_by_name['name']._serialized_options = b'\302\332\030\002\030\001'
+  _globals['_PRODUCT'].fields_by_name['create_time']._loaded_options = None
+  _globals['_PRODUCT'].fields_by_name['create_time']._serialized_options = b'\302\332\030\013\n\007created@\001'
+  _globals['_PRODUCT'].fields_by_name['update_time']._loaded_options = None
+  _globals['_PRODUCT'].fields_by_name['update_time']._serialized_options = b'\302\332\030\013\n\007updated@\001'
+  _globals['_PRODUCT']._loaded_options = None
+  _globals['_PRODUCT']._serialized_options = b'\302\332\030\007product'
   _globals['_CREATEPRODUCTREQUEST_METADATAENTRY']._loaded_options = None
   _globals['_CREATEPRODUCTREQUEST_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_PRODUCT']._serialized_start=116
-  _globals['_PRODUCT']._serialized_end=392
-  _globals['_PRODUCT_METADATAENTRY']._serialized_start=345
-  _globals['_PRODUCT_METADATAENTRY']._serialized_end=392
-  _globals['_CREATEPRODUCTREQUEST']._serialized_start=395
-  _globals['_CREATEPRODUCTREQUEST']._serialized_end=591
-  _globals['_CREATEPRODUCTREQUEST_METADATAENTRY']._serialized_start=345
-  _globals['_CREATEPRODUCTREQUEST_METADATAENTRY']._serialized_end=392
-  _globals['_CREATEPRODUCTRESPONSE']._serialized_start=593
-  _globals['_CREATEPRODUCTRESPONSE']._serialized_end=658
-  _globals['_GETPRODUCTREQUEST']._serialized_start=660
-  _globals['_GETPRODUCTREQUEST']._serialized_end=691
-  _globals['_GETPRODUCTRESPONSE']._serialized_start=693
-  _globals['_GETPRODUCTRESPONSE']._serialized_end=755
-  _globals['_UPDATEPRODUCTREQUEST']._serialized_start=758
-  _globals['_UPDATEPRODUCTREQUEST']._serialized_end=891
-  _globals['_UPDATEPRODUCTRESPONSE']._serialized_start=893
-  _globals['_UPDATEPRODUCTRESPONSE']._serialized_end=958
-  _globals['_LISTPRODUCTSREQUEST']._serialized_start=960
-  _globals['_LISTPRODUCTSREQUEST']._serialized_end=1052
-  _globals['_LISTPRODUCTSRESPONSE']._serialized_start=1054
-  _globals['_LISTPRODUCTSRESPONSE']._serialized_end=1144
-  _globals['_PRODUCTSERVICE']._serialized_start=1147
-  _globals['_PRODUCTSERVICE']._serialized_end=1527
+  _globals['_CREATEPRODUCTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_CREATEPRODUCTREQUEST'].fields_by_name['name']._serialized_options = b'\302\332\030\002\030\001'
+  _globals['_GETPRODUCTREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_GETPRODUCTREQUEST'].fields_by_name['id']._serialized_options = b'\302\332\030\013\022\007product\030\001'
+  _globals['_PRODUCTSERVICE'].methods_by_name['CreateProduct']._loaded_options = None
+  _globals['_PRODUCTSERVICE'].methods_by_name['CreateProduct']._serialized_options = b'\302\332\030\023\n\021POST /v1/products'
+  _globals['_PRODUCTSERVICE'].methods_by_name['UpdateProduct']._loaded_options = None
+  _globals['_PRODUCTSERVICE'].methods_by_name['UpdateProduct']._serialized_options = b'\302\332\030\030\n\026POST /v1/products/{id}'
+  _globals['_PRODUCT']._serialized_start=146
+  _globals['_PRODUCT']._serialized_end=496
+  _globals['_PRODUCT_METADATAENTRY']._serialized_start=436
+  _globals['_PRODUCT_METADATAENTRY']._serialized_end=483
+  _globals['_CREATEPRODUCTREQUEST']._serialized_start=499
+  _globals['_CREATEPRODUCTREQUEST']._serialized_end=703
+  _globals['_CREATEPRODUCTREQUEST_METADATAENTRY']._serialized_start=436
+  _globals['_CREATEPRODUCTREQUEST_METADATAENTRY']._serialized_end=483
+  _globals['_CREATEPRODUCTRESPONSE']._serialized_start=705
+  _globals['_CREATEPRODUCTRESPONSE']._serialized_end=770
+  _globals['_GETPRODUCTREQUEST']._serialized_start=772
+  _globals['_GETPRODUCTREQUEST']._serialized_end=820
+  _globals['_GETPRODUCTRESPONSE']._serialized_start=822
+  _globals['_GETPRODUCTRESPONSE']._serialized_end=884
+  _globals['_UPDATEPRODUCTREQUEST']._serialized_start=887
+  _globals['_UPDATEPRODUCTREQUEST']._serialized_end=1020
+  _globals['_UPDATEPRODUCTRESPONSE']._serialized_start=1022
+  _globals['_UPDATEPRODUCTRESPONSE']._serialized_end=1087
+  _globals['_LISTPRODUCTSREQUEST']._serialized_start=1089
+  _globals['_LISTPRODUCTSREQUEST']._serialized_end=1181
+  _globals['_LISTPRODUCTSRESPONSE']._serialized_start=1183
+  _globals['_LISTPRODUCTSRESPONSE']._serialized_end=1273
+  _globals['_PRODUCTSERVICE']._serialized_start=1276
+  _globals['_PRODUCTSERVICE']._serialized_end=1711
 # @@protoc_insertion_point(module_scope)

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from payment_kit.v1 import common_pb2 as payment__kit_dot_v1_dot_common__pb2
+from payment_kit.v1 import options_pb2 as payment__kit_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpayment_kit/v1/refund.proto\x12\x0epayment_kit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bpayment_kit/v1/common.proto\"\xec\x04\n\x06Refund\x12\n\n\x02id\x18\x01 \x01(\t\x12%\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.payment_kit.v1.Refund.State\x12\x0e\n\x06\x63harge\x18\x04 \x01(\t\x12\x16\n\x0epayment_intent\x18\x05 \x01(\t\x12-\n\x06reason\x18\x06 \x01(\x0e\x32\x1d.payment_kit.v1.Refund.Reason\x12\x16\n\x0e\x66\x61ilure_reason\x18\x07 \x01(\t\x12\x36\n\x08metadata\x18\x08 \x03(\x0b\x32$.payment_kit.v1.Refund.MetadataEntry\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x87\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x19\n\x15STATE_REQUIRES_ACTION\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x12\n\x0eSTATE_CANCELED\x10\x05\"o\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10REASON_DUPLICATE\x10\x01\x12\x15\n\x11REASON_FRAUDULENT\x10\x02\x12 \n\x1cREASON_REQUESTED_BY_CUSTOMER\x10\x03\"\x8d\x02\n\x13\x43reateRefundRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x16\n\x0epayment_intent\x18\x02 \x01(\t\x12%\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12-\n\x06reason\x18\x04 \x01(\x0e\x32\x1d.payment_kit.v1.Refund.Reason\x12\x43\n\x08metadata\x18\x05 \x03(\x0b\x32\x31.payment_kit.v1.CreateRefundRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\">\n\x14\x43reateRefundResponse\x12&\n\x06refund\x18\x01 \x01(\x0b\x32\x16.payment_kit.v1.Refund\"\x1e\n\x10GetRefundRequest\x12\n\n\x02id\x18\x01 \x01(\t\";\n\x11GetRefundResponse\x12&\n\x06refund\x18\x01 \x01(\x0b\x32\x16.payment_kit.v1.Refund2\xbc\x01\n\rRefundService\x12Y\n\x0c\x43reateRefund\x12#.payment_kit.v1.CreateRefundRequest\x1a$.payment_kit.v1.CreateRefundResponse\x12P\n\tGetRefund\x12 .payment_kit.v1.GetRefundRequest\x1a!.payment_kit.v1.GetRefundResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpayment_kit/v1/refund.proto\x12\x0epayment_kit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bpayment_kit/v1/common.proto\x1a\x1cpayment_kit/v1/options.proto\"\xc9\x05\n\x06Refund\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xc2\xda\x18\n\x12\x06refund\x18\x01\x12%\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12\x39\n\x05state\x18\x03 \x01(\x0e\x32\x1c.payment_kit.v1.Refund.StateB\x0c\xc2\xda\x18\x08\n\x06status\x12\x1c\n\x06\x63harge\x18\x04 \x01(\tB\x0c\xc2\xda\x18\x08\x12\x06\x63harge\x12,\n\x0epayment_intent\x18\x05 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0epayment_intent\x12-\n\x06reason\x18\x06 \x01(\x0e\x32\x1d.payment_kit.v1.Refund.Reason\x12\x16\n\x0e\x66\x61ilure_reason\x18\x07 \x01(\t\x12\x36\n\x08metadata\x18\x08 \x03(\x0b\x32$.payment_kit.v1.Refund.MetadataEntry\x12>\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\r\xc2\xda\x18\t\n\x07\x63reated\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x87\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x19\n\x15STATE_REQUIRES_ACTION\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x12\n\x0eSTATE_CANCELED\x10\x05\"o\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10REASON_DUPLICATE\x10\x01\x12\x15\n\x11REASON_FRAUDULENT\x10\x02\x12 \n\x1cREASON_REQUESTED_BY_CUSTOMER\x10\x03:\n\xc2\xda\x18\x06refund\"\xa5\x02\n\x13\x43reateRefundRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x0epayment_intent\x18\x02 \x01(\tB\x16\xc2\xda\x18\x12\x12\x0epayment_intent\x18\x01\x12%\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12-\n\x06reason\x18\x04 \x01(\x0e\x32\x1d.payment_kit.v1.Refund.Reason\x12\x43\n\x08metadata\x18\x05 \x03(\x0b\x32\x31.payment_kit.v1.CreateRefundRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\">\n\x14\x43reateRefundResponse\x12&\n\x06refund\x18\x01 \x01(\x0b\x32\x16.payment_kit.v1.Refund\".\n\x10GetRefundRequest\x12\x1a\n\x02id\x18\x01 \x01(\tB\x0e\xc2\xda\x18\n\x12\x06refund\x18\x01\";\n\x11GetRefundResponse\x12&\n\x06refund\x18\x01 \x01(\x0b\x32\x16.payment_kit.v1.Refund2\xdc\x01\n\rRefundService\x12y\n\x0c\x43reateRefund\x12#.payment_kit.v1.CreateRefundRequest\x1a$.payment_kit.v1.CreateRefundResponse\"\x1e\xc2\xda\x18\x1a\n\x10POST /v1/refunds\x12\x06\x63harge\x12P\n\tGetRefund\x12 .payment_kit.v1.GetRefundRequest\x1a!.payment_kit.v1.GetRefundResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,26 +36,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REFUND_METADATAENTRY']._loaded_options = None
   _globals['_REFUND_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_REFUND'].fields_by_name['id']._loaded_options = None
+  _globals['_REFUND'].fields_by_name['id']._serialized_options = b'\302\332\030\n\022\006refund\030\001'
+  _globals['_REFUND'].fields_by_name['state']._loaded_options = None
+  _globals['_REFUND'].fields_by_name['state']._serialized_options = b'\302\332\030\010\n\006status'
+  _globals['_REFUND'].fields_by_name['charge']._loaded_options = None
+  _globals['_REFUND'].fields_by_name['charge']._serialized_options = b'\302\332\030\010\022\006charge'
+  _globals['_REFUND'].fields_by_name['payment_intent']._loaded_options = None
+  _globals['_REFUND'].fields_by_name['payment_intent']._serialized_options = b'\302\332\030\020\022\016payment_intent'
+  _globals['_REFUND'].fields_by_name['create_time']._loaded_options = None
+  _globals['_REFUND'].fields_by_name['create_time']._serialized_options = b'\302\332\030\t\n\007created'
+  _globals['_REFUND']._loaded_options = None
+  _globals['_REFUND']._serialized_options = b'\302\332\030\006refund'
   _globals['_CREATEREFUNDREQUEST_METADATAENTRY']._loaded_options = None
   _globals['_CREATEREFUNDREQUEST_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_REFUND']._serialized_start=110
-  _globals['_REFUND']._serialized_end=730
-  _globals['_REFUND_METADATAENTRY']._serialized_start=432
-  _globals['_REFUND_METADATAENTRY']._serialized_end=479
-  _globals['_REFUND_STATE']._serialized_start=482
-  _globals['_REFUND_STATE']._serialized_end=617
-  _globals['_REFUND_REASON']._serialized_start=619
-  _globals['_REFUND_REASON']._serialized_end=730
-  _globals['_CREATEREFUNDREQUEST']._serialized_start=733
-  _globals['_CREATEREFUNDREQUEST']._serialized_end=1002
-  _globals['_CREATEREFUNDREQUEST_METADATAENTRY']._serialized_start=432
-  _globals['_CREATEREFUNDREQUEST_METADATAENTRY']._serialized_end=479
-  _globals['_CREATEREFUNDRESPONSE']._serialized_start=1004
-  _globals['_CREATEREFUNDRESPONSE']._serialized_end=1066
-  _globals['_GETREFUNDREQUEST']._serialized_start=1068
-  _globals['_GETREFUNDREQUEST']._serialized_end=1098
-  _globals['_GETREFUNDRESPONSE']._serialized_start=1100
-  _globals['_GETREFUNDRESPONSE']._serialized_end=1159
-  _globals['_REFUNDSERVICE']._serialized_start=1162
-  _globals['_REFUNDSERVICE']._serialized_end=1350
+  _globals['_CREATEREFUNDREQUEST'].fields_by_name['payment_intent']._loaded_options = None
+  _globals['_CREATEREFUNDREQUEST'].fields_by_name['payment_intent']._serialized_options = b'\302\332\030\022\022\016payment_intent\030\001'
+  _globals['_GETREFUNDREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_GETREFUNDREQUEST'].fields_by_name['id']._serialized_options = b'\302\332\030\n\022\006refund\030\001'
+  _globals['_REFUNDSERVICE'].methods_by_name['CreateRefund']._loaded_options = None
+  _globals['_REFUNDSERVICE'].methods_by_name['CreateRefund']._serialized_options = b'\302\332\030\032\n\020POST /v1/refunds\022\006charge'
+  _globals['_REFUND']._serialized_start=140
+  _globals['_REFUND']._serialized_end=853
+  _globals['_REFUND_METADATAENTRY']._serialized_start=543
+  _globals['_REFUND_METADATAENTRY']._serialized_end=590
+  _globals['_REFUND_STATE']._serialized_start=593
+  _globals['_REFUND_STATE']._serialized_end=728
+  _globals['_REFUND_REASON']._serialized_start=730
+  _globals['_REFUND_REASON']._serialized_end=841
+  _globals['_CREATEREFUNDREQUEST']._serialized_start=856
+  _globals['_CREATEREFUNDREQUEST']._serialized_end=1149
+  _globals['_CREATEREFUNDREQUEST_METADATAENTRY']._serialized_start=543
+  _globals['_CREATEREFUNDREQUEST_METADATAENTRY']._serialized_end=590
+  _globals['_CREATEREFUNDRESPONSE']._serialized_start=1151
+  _globals['_CREATEREFUNDRESPONSE']._serialized_end=1213
+  _globals['_GETREFUNDREQUEST']._serialized_start=1215
+  _globals['_GETREFUNDREQUEST']._serialized_end=1261
+  _globals['_GETREFUNDRESPONSE']._serialized_start=1263
+  _globals['_GETREFUNDRESPONSE']._serialized_end=1322
+  _globals['_REFUNDSERVICE']._serialized_start=1325
+  _globals['_REFUNDSERVICE']._serialized_end=1545
 # @@protoc_insertion_point(module_scope)

@@ -1,35 +1,36 @@
 """What Stripe may send tomorrow still becomes a message today."""
 
-from payment_kit.api import messages
+from payment_kit.api.messages import message
+from payment_kit.v1.customer_pb2 import Customer
 from payment_kit.v1.payment_intent_pb2 import PaymentIntent
-from payment_kit.v1.price_pb2 import Recurring
+from payment_kit.v1.price_pb2 import Price, Recurring
 from payment_kit.v1.refund_pb2 import Refund
 
 
 def test_unknown_values_are_unspecified() -> None:
-    assert messages.payment_intent({"id": "pi_1", "status": "resting"}).state == PaymentIntent.STATE_UNSPECIFIED
-    assert messages.refund({"id": "re_1", "status": "new", "reason": "expired_uncaptured_charge"}).state == (
+    assert message(PaymentIntent, {"id": "pi_1", "status": "resting"}).state == PaymentIntent.STATE_UNSPECIFIED
+    assert message(Refund, {"id": "re_1", "status": "new", "reason": "expired_uncaptured_charge"}).state == (
         Refund.STATE_UNSPECIFIED
     )
-    price = messages.price({"id": "price_1", "recurring": {"interval": "decade"}})
+    price = message(Price, {"id": "price_1", "recurring": {"interval": "decade"}})
     assert price.recurring.interval == Recurring.INTERVAL_UNSPECIFIED
 
 
 def test_null_and_missing_fields_are_empty() -> None:
-    bare = messages.customer({"id": "cus_1", "email": None, "metadata": None, "invoice_settings": None})
+    bare = message(Customer, {"id": "cus_1", "email": None, "metadata": None, "invoice_settings": None})
 
     assert (bare.email, dict(bare.metadata), bare.default_payment_method) == ("", {}, "")
     assert not bare.HasField("create_time")
 
 
 def test_a_fraction_of_a_minor_unit_is_shown_as_zero() -> None:
-    price = messages.price({"id": "price_1", "currency": "usd", "unit_amount": None, "unit_amount_decimal": "0.5"})
+    price = message(Price, {"id": "price_1", "currency": "usd", "unit_amount": None, "unit_amount_decimal": "0.5"})
 
     assert price.unit_amount.amount_minor == 0
     assert price.unit_amount.currency == "usd"
 
 
 def test_an_expanded_reference_is_its_id() -> None:
-    intent = messages.payment_intent({"id": "pi_1", "customer": {"id": "cus_1"}, "latest_charge": "ch_1"})
+    intent = message(PaymentIntent, {"id": "pi_1", "customer": {"id": "cus_1"}, "latest_charge": "ch_1"})
 
     assert (intent.customer, intent.latest_charge) == ("cus_1", "ch_1")

@@ -1,4 +1,4 @@
-"""A gateway that fails as it is told, and what the tests of writes ask through it."""
+"""A gateway that fails as it is told, and a look at what came of it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -6,13 +6,9 @@ from typing import Any
 
 from payment_kit.database.connection import Pool
 from payment_kit.errors import Unavailable
-from payment_kit.payments import customers, payment_methods
-from payment_kit.payments.desk import Desk
 from payment_kit.payments.idempotency import Request
 from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import Reply, StripeGateway
-
-Payload = dict[str, Any]
 
 
 class Faulty:
@@ -46,23 +42,6 @@ class Faulty:
 
 def request(request_id: str, *, digest: bytes = b"body", seconds_left: float | None = None) -> Request:
     return Request(request_id, "CreateCustomer", digest, seconds_left)
-
-
-async def create(desk: Desk, asked: Request, name: str = "Jo") -> Payload:
-    return await customers.create(desk, asked, email="", name=name, phone="", description="", metadata={})
-
-
-async def save_card(desk: Desk, asked: Request, customer: str) -> Payload:
-    return await payment_methods.create(
-        desk,
-        asked,
-        customer=customer,
-        card_token="tok_visa",
-        payment_method="",
-        billing_name="",
-        billing_email="",
-        metadata={},
-    )
 
 
 def made(sandbox: Sandbox, kind: str = "customer") -> int:

@@ -7,15 +7,14 @@ import pytest
 from payment_kit.database.connection import Pool, open_pool
 from payment_kit.errors import Conflict, Declined, Refused, Unavailable, UsageProblem
 from payment_kit.money import Money
-from payment_kit.payments import customers, payment_intents
 from payment_kit.payments.desk import Desk, open_desk
 from payment_kit.payments.idempotency import Request, idempotency_key
-from payment_kit.payments.payment_intents import Draft
 from payment_kit.sandbox import Sandbox
 
 from ..fix_service import new_id
 from ..waiting import SECONDS_MAX
-from .faulty import Faulty, create, execute, made, request
+from .acts import create, pay, update
+from .faulty import Faulty, execute, made, request
 
 
 async def test_a_repeated_write_answers_the_same_and_happens_once(desk: Desk, sandbox: Sandbox) -> None:
@@ -107,12 +106,12 @@ async def test_a_database_that_goes_away_after_stripe_answered_makes_the_outcome
 
 async def test_a_decline_is_stored_and_told_again_without_asking_stripe(desk: Desk, sandbox: Sandbox) -> None:
     asked = request(new_id())
-    draft = Draft(Money(500, "jpy"), payment_method="pm_card_chargeDeclinedInsufficientFunds", confirm=True)
+    declined = "pm_card_chargeDeclinedInsufficientFunds"
     with pytest.raises(Declined) as first:
-        await payment_intents.create(desk, asked, draft)
+        await pay(desk, asked, Money(500, "jpy"), payment_method=declined)
 
     with pytest.raises(Declined) as second:
-        await payment_intents.create(desk, asked, draft)
+        await pay(desk, asked, Money(500, "jpy"), payment_method=declined)
 
     assert first.value.metadata["decline_code"] == second.value.metadata["decline_code"] == "insufficient_funds"
     assert made(sandbox, "payment_intent") == made(sandbox, "charge") == 1
@@ -120,16 +119,16 @@ async def test_a_decline_is_stored_and_told_again_without_asking_stripe(desk: De
 
 async def test_what_our_own_rules_refuse_leaves_nothing_behind(desk: Desk, pool: Pool) -> None:
     with pytest.raises(UsageProblem):
-        await payment_intents.create(desk, request(new_id()), Draft(Money(0, "usd")))
+        await pay(desk, request(new_id()), Money(5, "usd"), off_session=True)
 
     assert await execute(pool, "select * from payment_kit.requests") == []
 
 
 async def test_a_client_secret_is_never_stored_and_is_fetched_again_while_it_is_of_use(desk: Desk, pool: Pool) -> None:
     asked = request(new_id())
-    first = await payment_intents.create(desk, asked, Draft(Money(500, "jpy")))
+    first = await pay(desk, asked, Money(500, "jpy"))
 
-    second = await payment_intents.create(desk, asked, Draft(Money(500, "jpy")))
+    second = await pay(desk, asked, Money(500, "jpy"))
 
     assert first["client_secret"].startswith(first["id"] + "_secret_")
     assert second == first
@@ -142,10 +141,9 @@ async def test_a_client_secret_is_never_stored_and_is_fetched_again_while_it_is_
 
 async def test_a_paid_payments_secret_is_not_given_out_again(desk: Desk) -> None:
     asked = request(new_id())
-    draft = Draft(Money(500, "jpy"), payment_method="pm_card_visa", confirm=True)
-    await payment_intents.create(desk, asked, draft)
+    await pay(desk, asked, Money(500, "jpy"), payment_method="pm_card_visa")
 
-    assert "client_secret" not in await payment_intents.create(desk, asked, draft)
+    assert "client_secret" not in await pay(desk, asked, Money(500, "jpy"), payment_method="pm_card_visa")
 
 
 async def test_a_caller_who_leaves_after_stripe_was_asked_does_not_stop_the_write(
@@ -171,7 +169,7 @@ async def test_a_caller_who_leaves_before_stripe_is_asked_stops_the_write(
     faulty.hold_reads = asyncio.Event()
     asked = Request(new_id(), "UpdateCustomer", b"body")
     changes = {"metadata": {"kept": "1"}}
-    call = asyncio.create_task(customers.update(faulty_desk, asked, customer["id"], changes))
+    call = asyncio.create_task(update(faulty_desk, asked, customer["id"], changes))
     await faulty.answered.wait()
     call.cancel()
     faulty.hold_reads.set()
@@ -180,7 +178,7 @@ async def test_a_caller_who_leaves_before_stripe_is_asked_stops_the_write(
 
     assert next(iter(sandbox.store.rows("customer")))["metadata"] == {}
     # Released, not done: the same request can still be made.
-    assert (await customers.update(desk, asked, customer["id"], changes))["metadata"] == {"kept": "1"}
+    assert (await update(desk, asked, customer["id"], changes))["metadata"] == {"kept": "1"}
 
 
 async def test_stripe_is_not_waited_for_long_after_the_deadline(

@@ -10,14 +10,13 @@ from payment_kit.errors import Declined, NotFound
 from payment_kit.mirror.inbox import Inbox, envelope
 from payment_kit.mirror.worker import Worker
 from payment_kit.money import Money
-from payment_kit.payments import customers, payment_intents, refunds
 from payment_kit.payments.desk import Desk
 from payment_kit.payments.idempotency import Request, idempotency_key
-from payment_kit.payments.payment_intents import Draft
 from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import StripeGateway
 
 from ..fix_service import new_id
+from . import acts
 
 Payload = dict[str, Any]
 
@@ -27,7 +26,7 @@ def request() -> Request:
 
 
 async def create(desk: Desk, name: str) -> Payload:
-    return await customers.create(desk, request(), email="", name=name, phone="", description="", metadata={})
+    return await acts.create(desk, request(), name)
 
 
 async def deliver(gateway: StripeGateway, inbox: Inbox, worker: Worker, *kinds: str) -> int:
@@ -44,8 +43,8 @@ async def test_an_update_is_read_back_although_the_clock_has_not_moved(desk: Des
     created = await create(desk, "First")
 
     for name in ("Second", "Third"):
-        await customers.update(desk, request(), created["id"], {"name": name})
-        assert (await customers.get(desk, created["id"]))["name"] == name
+        await acts.update(desk, request(), created["id"], {"name": name})
+        assert (await acts.get(desk, created["id"]))["name"] == name
 
 
 async def test_an_update_is_read_back_when_the_event_of_the_creation_came_first(
@@ -54,20 +53,20 @@ async def test_an_update_is_read_back_when_the_event_of_the_creation_came_first(
     created = await create(desk, "First")
     assert await deliver(gateway, inbox, worker) == 1
 
-    await customers.update(desk, request(), created["id"], {"name": "Second"})
+    await acts.update(desk, request(), created["id"], {"name": "Second"})
 
-    assert (await customers.get(desk, created["id"]))["name"] == "Second"
+    assert (await acts.get(desk, created["id"]))["name"] == "Second"
 
 
 async def test_a_late_event_of_the_creation_does_not_take_an_update_back(
     desk: Desk, gateway: StripeGateway, inbox: Inbox, worker: Worker
 ) -> None:
     created = await create(desk, "First")
-    await customers.update(desk, request(), created["id"], {"name": "Second"})
+    await acts.update(desk, request(), created["id"], {"name": "Second"})
 
     assert await deliver(gateway, inbox, worker, "customer.created") == 1
 
-    assert (await customers.get(desk, created["id"]))["name"] == "Second"
+    assert (await acts.get(desk, created["id"]))["name"] == "Second"
 
 
 async def test_events_of_one_second_in_any_order_leave_the_last_write(
@@ -75,11 +74,11 @@ async def test_events_of_one_second_in_any_order_leave_the_last_write(
 ) -> None:
     created = await create(desk, "First")
     for name in ("Second", "Third"):
-        await customers.update(desk, request(), created["id"], {"name": name})
+        await acts.update(desk, request(), created["id"], {"name": name})
 
     assert await deliver(gateway, inbox, worker) == 3
 
-    assert (await customers.get(desk, created["id"]))["name"] == "Third"
+    assert (await acts.get(desk, created["id"]))["name"] == "Third"
 
 
 async def test_an_answer_the_mirror_cannot_place_is_read_again(
@@ -99,21 +98,20 @@ async def test_an_answer_the_mirror_cannot_place_is_read_again(
         return found
 
     desk.writes.mirror.standing = outdated  # type: ignore[method-assign]
-    await customers.update(desk, request(), created["id"], {"name": "Second"})
+    await acts.update(desk, request(), created["id"], {"name": "Second"})
 
-    assert (await customers.get(desk, created["id"]))["name"] == "Second"
+    assert (await acts.get(desk, created["id"]))["name"] == "Second"
 
 
 async def test_a_declined_payment_and_its_charge_are_in_the_mirror(desk: Desk, pool: Pool) -> None:
-    draft = Draft(Money(2000, "usd"), payment_method="pm_card_chargeDeclined", confirm=True)
     declined = None
     try:
-        await payment_intents.create(desk, request(), draft)
+        await acts.pay(desk, request(), Money(2000, "usd"), payment_method="pm_card_chargeDeclined")
     except Declined as problem:
         declined = problem
 
     assert declined is not None
-    intent = await payment_intents.get(desk, declined.metadata["payment_intent"])
+    intent = await desk.reader.get("payment_intent", declined.metadata["payment_intent"])
     assert intent["last_payment_error"]["decline_code"] == "generic_decline"
     async with pool.connection() as connection:
         rows = await (await connection.execute("select id, status from stripe.charges")).fetchall()
@@ -121,11 +119,8 @@ async def test_a_declined_payment_and_its_charge_are_in_the_mirror(desk: Desk, p
 
 
 async def test_a_payment_and_its_refund_show_on_the_mirrored_charge_at_once(desk: Desk, pool: Pool) -> None:
-    draft = Draft(Money(12_340, "kwd"), payment_method="pm_card_visa", confirm=True)
-    intent = await payment_intents.create(desk, request(), draft)
-    await refunds.create(
-        desk, request(), payment_intent=intent["id"], amount=Money(340, "kwd"), reason=None, metadata={}
-    )
+    intent = await acts.pay(desk, request(), Money(12_340, "kwd"), payment_method="pm_card_visa")
+    await acts.refund(desk, request(), intent["id"], Money(340, "kwd"))
 
     async with pool.connection() as connection:
         cursor = await connection.execute("select amount, amount_refunded, currency from stripe.charges")
@@ -140,7 +135,7 @@ async def test_a_write_by_another_program_wins_over_our_older_answer(
 
     await deliver(gateway, inbox, worker)
 
-    assert (await customers.get(desk, created["id"]))["name"] == "Theirs"
+    assert (await acts.get(desk, created["id"]))["name"] == "Theirs"
     assert len(list(sandbox.store.rows("customer"))) == 1
 
 
@@ -149,12 +144,12 @@ async def test_a_repeated_write_does_not_take_back_what_was_written_since(desk: 
     # Stripe has made the change, and whoever asked for it died before hearing of it.
     key = idempotency_key(desk.writes.account, first.id)
     await gateway.request("post", f"/v1/customers/{customer['id']}", {"name": "Second"}, idempotency_key=key)
-    await customers.update(desk, request(), customer["id"], {"name": "Third"})
+    await acts.update(desk, request(), customer["id"], {"name": "Third"})
 
-    answer = await customers.update(desk, first, customer["id"], {"name": "Second"})
+    answer = await acts.update(desk, first, customer["id"], {"name": "Second"})
 
     assert answer["name"] == "Second"
-    assert (await customers.get(desk, customer["id"]))["name"] == "Third"
+    assert (await acts.get(desk, customer["id"]))["name"] == "Third"
 
 
 async def test_a_repeated_write_is_read_back_at_once(desk: Desk, gateway: StripeGateway) -> None:
@@ -162,9 +157,9 @@ async def test_a_repeated_write_is_read_back_at_once(desk: Desk, gateway: Stripe
     key = idempotency_key(desk.writes.account, first.id)
     await gateway.request("post", f"/v1/customers/{customer['id']}", {"name": "Second"}, idempotency_key=key)
 
-    await customers.update(desk, first, customer["id"], {"name": "Second"})
+    await acts.update(desk, first, customer["id"], {"name": "Second"})
 
-    assert (await customers.get(desk, customer["id"]))["name"] == "Second"
+    assert (await acts.get(desk, customer["id"]))["name"] == "Second"
 
 
 async def test_what_was_deleted_is_not_found_by_a_read_or_a_write(
@@ -175,13 +170,13 @@ async def test_what_was_deleted_is_not_found_by_a_read_or_a_write(
     assert await deliver(gateway, inbox, worker, "customer.deleted") == 1
 
     with pytest.raises(NotFound):
-        await customers.get(desk, customer["id"])
+        await acts.get(desk, customer["id"])
     with pytest.raises(NotFound):
-        await customers.update(desk, request(), customer["id"], {"name": "Back"})
+        await acts.update(desk, request(), customer["id"], {"name": "Back"})
     with pytest.raises(NotFound):
-        await customers.update(desk, request(), customer["id"], {"metadata": {"back": "1"}})
+        await acts.update(desk, request(), customer["id"], {"metadata": {"back": "1"}})
     with pytest.raises(NotFound):
-        await customers.get(desk, customer["id"])
+        await acts.get(desk, customer["id"])
 
 
 async def test_a_deletion_whose_event_is_lost_is_learnt_from_the_next_write(desk: Desk, gateway: StripeGateway) -> None:
@@ -189,7 +184,7 @@ async def test_a_deletion_whose_event_is_lost_is_learnt_from_the_next_write(desk
     await gateway.request("delete", f"/v1/customers/{customer['id']}", idempotency_key="gone")
 
     with pytest.raises(NotFound):
-        await customers.update(desk, request(), customer["id"], {"metadata": {"back": "1"}})
+        await acts.update(desk, request(), customer["id"], {"metadata": {"back": "1"}})
 
     with pytest.raises(NotFound):
-        await customers.get(desk, customer["id"])
+        await acts.get(desk, customer["id"])

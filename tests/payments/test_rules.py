@@ -46,7 +46,6 @@ def test_what_just_keeps_the_rules_passes() -> None:
     rules.money("amount", 0, "kwd", zero_allowed=True)
     assert rules.id_of("product", "id", "gold-plan") == "gold-plan"
     assert rules.id_of("payment_method", "id", "card_1") == "card_1"
-    assert rules.optional_id("customer", "customer", "") == ""
 
 
 def test_a_missing_request_id_has_its_own_reason() -> None:

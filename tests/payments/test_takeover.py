@@ -8,14 +8,15 @@ import pytest
 
 from payment_kit.database.connection import Pool
 from payment_kit.errors import Conflict, Refused, Unavailable
-from payment_kit.payments import customers, idempotency
+from payment_kit.payments import idempotency
 from payment_kit.payments.desk import Desk
 from payment_kit.payments.idempotency import Request, _Lease, idempotency_key
 from payment_kit.sandbox import Sandbox
 
 from ..fix_service import new_id
 from ..waiting import SECONDS_MAX, until_found
-from .faulty import Faulty, create, execute, made, request, save_card
+from .acts import create, save_card, update
+from .faulty import Faulty, execute, made, request
 
 
 async def test_a_write_that_died_after_stripe_answered_is_taken_over_when_its_lease_is_over(
@@ -69,15 +70,13 @@ async def test_a_renewal_that_comes_after_the_release_holds_nothing(
 async def test_replacing_metadata_sends_the_same_again_whatever_changed_meanwhile(
     faulty: Faulty, faulty_desk: Desk, desk: Desk, sandbox: Sandbox
 ) -> None:
-    created = await customers.create(
-        desk, request(new_id()), email="", name="", phone="", description="", metadata={"old": "1", "both": "1"}
-    )
+    created = await create(desk, request(new_id()), metadata={"old": "1", "both": "1"})
     asked, faulty.lose = Request(new_id(), "UpdateCustomer", b"body"), True
     changes = {"metadata": {"both": "2", "new": "2"}}
     with pytest.raises(Unavailable):
-        await customers.update(faulty_desk, asked, created["id"], changes)
+        await update(faulty_desk, asked, created["id"], changes)
 
-    answer = await customers.update(desk, asked, created["id"], changes)
+    answer = await update(desk, asked, created["id"], changes)
 
     assert answer["metadata"] == {"both": "2", "new": "2"}
     assert next(iter(sandbox.store.rows("customer")))["metadata"] == {"both": "2", "new": "2"}
@@ -106,15 +105,13 @@ async def test_a_caller_who_leaves_between_two_steps_does_not_stop_the_second(
 async def test_who_was_overtaken_before_it_asked_stripe_answers_what_the_other_did(
     faulty: Faulty, faulty_desk: Desk, desk: Desk, pool: Pool, sandbox: Sandbox
 ) -> None:
-    created = await customers.create(
-        desk, request(new_id()), email="", name="", phone="", description="", metadata={"old": "1"}
-    )
+    created = await create(desk, request(new_id()), metadata={"old": "1"})
     asked, changes = Request(new_id(), "UpdateCustomer", b"body"), {"metadata": {"new": "1"}}
     faulty.hold_reads = asyncio.Event()
-    slow = asyncio.create_task(customers.update(faulty_desk, asked, created["id"], changes))
+    slow = asyncio.create_task(update(faulty_desk, asked, created["id"], changes))
     await faulty.answered.wait()
     await execute(pool, "update payment_kit.requests set locked_until = now() where state = 'running'")
-    answer = await customers.update(desk, asked, created["id"], changes)
+    answer = await update(desk, asked, created["id"], changes)
 
     faulty.hold_reads.set()
 
@@ -181,7 +178,7 @@ async def test_who_slept_through_its_lease_does_not_ask_stripe(
     monkeypatch.setattr(desk.writes, "_lease_seconds", 0.3)
 
     with pytest.raises(Conflict) as caught:
-        await customers.update(desk, asked, created["id"], {"name": "Late"})
+        await update(desk, asked, created["id"], {"name": "Late"})
 
     assert caught.value.reason == "REQUEST_IN_PROGRESS"
     assert next(iter(sandbox.store.rows("customer")))["name"] == "Jo"
@@ -193,7 +190,7 @@ async def test_a_plan_that_differs_from_the_stored_one_is_not_followed(
     created = await create(desk, request(new_id()))
     asked, changes = Request(new_id(), "UpdateCustomer", b"body"), {"metadata": {"new": "1"}}
     faulty.hold_reads = asyncio.Event()
-    slow = asyncio.create_task(customers.update(faulty_desk, asked, created["id"], changes))
+    slow = asyncio.create_task(update(faulty_desk, asked, created["id"], changes))
     await faulty.answered.wait()
     # An earlier try has settled another plan, and asked Stripe by it.
     plan = b'{"remove_metadata":["gone"]}'

@@ -1,0 +1,113 @@
+"""The contract as its descriptors tell it: every method, what it does at Stripe, and what it takes and answers.
+
+Nothing here knows a resource by name. A method without a `call` option that stands in no table of `handlers.py` is a
+mistake a test finds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, Literal
+
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from payment_kit import v1
+from payment_kit.v1 import options_pb2
+
+Kind = Literal["get", "list", "write", "update"]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of the contract.
+
+    `object` is Stripe's name of what it is about (empty when it shows none), `shown` the field of the answer that holds
+    it, `path` what is asked of Stripe ("/v1/customers/{id}"; empty for a read of the mirror).
+    """
+
+    name: str
+    full_name: str
+    kind: Kind
+    object: str
+    shown: str
+    shows: type[Message]
+    path: str
+    expand: tuple[str, ...]
+    takes: type[Message]
+    answers: type[Message]
+
+
+def services() -> list[ServiceDescriptor]:
+    """Every service of the package, in the order of their files."""
+    return [service for file in _files() for service in file.services_by_name.values()]
+
+
+@cache
+def methods(service: ServiceDescriptor) -> tuple[Method, ...]:
+    """The methods of one service."""
+    return tuple(_method(method) for method in service.methods)
+
+
+def stripe_option(field: FieldDescriptor) -> options_pb2.Field:
+    """What a field is at Stripe, and what it must be like."""
+    return field.GetOptions().Extensions[options_pb2.stripe]
+
+
+def name_at_stripe(field: FieldDescriptor) -> tuple[str, ...]:
+    """The path under which Stripe keeps a field."""
+    return tuple((stripe_option(field).at or field.name).split("."))
+
+
+def is_metadata(field: FieldDescriptor) -> bool:
+    """A map of texts: the caller's own keys and values."""
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
+def object_of(message: Any) -> str:
+    """The object of Stripe's that a message shows; empty for any other message."""
+    found: str = message.GetOptions().Extensions[options_pb2.object]
+    return found
+
+
+def words(enum: Any) -> dict[str, int]:
+    """Stripe's words for the values of an enum: ``STATE_REQUIRES_ACTION`` of `State` is ``requires_action``."""
+    unspecified = enum.values_by_number[0].name
+    prefix = unspecified.removesuffix("UNSPECIFIED")
+    return {value.name.removeprefix(prefix).lower(): value.number for value in enum.values if value.number}
+
+
+def _files() -> Iterator[Any]:
+    for module in sorted(module.name for module in iter_modules(v1.__path__) if module.name.endswith("_pb2")):
+        yield import_module(f"payment_kit.v1.{module}").DESCRIPTOR
+
+
+def _method(method: MethodDescriptor) -> Method:
+    call = method.GetOptions().Extensions[options_pb2.call]
+    shown = next((field for field in method.output_type.fields if _shows(field)), None)
+    shows: Any = method.output_type if shown is None else shown.message_type
+    return Method(
+        name=method.name,
+        full_name=f"/{method.containing_service.full_name}/{method.name}",
+        kind=_kind(method, call, shown),
+        object=object_of(shows),
+        shown=shown.name if shown is not None else "",
+        shows=GetMessageClass(shows),
+        path=call.stripe.partition(" ")[2],
+        expand=tuple(call.expand),
+        takes=GetMessageClass(method.input_type),
+        answers=GetMessageClass(method.output_type),
+    )
+
+
+def _kind(method: MethodDescriptor, call: options_pb2.Call, shown: FieldDescriptor | None) -> Kind:
+    if call.stripe:
+        return "update" if "update_mask" in method.input_type.fields_by_name else "write"
+    return "list" if shown is not None and shown.is_repeated else "get"
+
+
+def _shows(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and bool(object_of(field.message_type))

@@ -1,0 +1,102 @@
+"""A handler for every method of the contract: from what its options say, or one of the few written by hand."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from google.protobuf.message import Message
+
+from payment_kit.api.contract import Method
+from payment_kit.api.messages import message
+from payment_kit.api.params import changeable, changes, filters, params
+from payment_kit.api.requests import masked, write_request
+from payment_kit.mirror.intake import Intake
+from payment_kit.payments import payment_intents, payment_methods, refunds, resources
+from payment_kit.payments.desk import Desk, Payload
+from payment_kit.payments.idempotency import Outcome, Request
+from payment_kit.payments.resources import Target
+from payment_kit.v1 import webhook_pb2
+
+Handler = Callable[[Any, Any], Awaitable[Message]]
+Write = Callable[[Desk, Request, Target, Payload], Awaitable[Outcome]]
+
+WRITES: Mapping[str, Write] = {
+    "CreatePaymentIntent": payment_intents.create,
+    "ConfirmPaymentIntent": payment_intents.write,
+    "CancelPaymentIntent": payment_intents.write,
+    "CreatePaymentMethod": payment_methods.create,
+    "CreateRefund": refunds.create,
+}
+"""Writes that are more than one request of Stripe, or have rules no single field can say."""
+
+
+def handler(method: Method, desk: Desk, intake: Intake) -> Handler:
+    """What answers the calls of a method."""
+    if method.name == "HandleWebhook":
+        return _webhook(intake)
+    if method.kind == "get":
+        return _get(method, desk)
+    if method.kind == "list":
+        return _list(method, desk)
+    if method.kind == "update":
+        return _update(method, desk)
+    return _write(method, desk)
+
+
+def _get(method: Method, desk: Desk) -> Handler:
+    async def get(request: Any, _context: Any) -> Message:
+        params(request)
+        return _shown(method, await desk.reader.get(method.object, request.id))
+
+    return get
+
+
+def _list(method: Method, desk: Desk) -> Handler:
+    async def list_(request: Any, _context: Any) -> Message:
+        page = await desk.reader.list(
+            method.object, filters(request), page_size=request.page_size, page_token=request.page_token
+        )
+        found = [message(method.shows, payload) for payload in page.payloads]
+        return method.answers(**{method.shown: found, "next_page_token": page.next_page_token})
+
+    return list_
+
+
+def _write(method: Method, desk: Desk) -> Handler:
+    write = WRITES.get(method.name, resources.write)
+    expand: Payload = {"expand": list(method.expand)} if method.expand else {}
+    about_one = "{id}" in method.path
+
+    async def act(request: Any, context: Any) -> Message:
+        identity = write_request(request, method.name, context.time_remaining())
+        given = params(request) | expand
+        id_ = request.id if about_one else ""
+        target = Target(method.object, id_, method.path.replace("{id}", id_))
+        return _shown(method, (await write(desk, identity, target, given)).payload)
+
+    return act
+
+
+def _update(method: Method, desk: Desk) -> Handler:
+    names = changeable(method.shows.DESCRIPTOR)
+
+    async def update(request: Any, context: Any) -> Message:
+        identity = write_request(request, method.name, context.time_remaining())
+        resource = getattr(request, method.shown)
+        changes(resource, ["id"], method.shown)
+        given = changes(resource, masked(resource, request.update_mask, names, method.shown), method.shown)
+        target = Target(method.object, resource.id, method.path.replace("{id}", resource.id))
+        return _shown(method, (await resources.update(desk, identity, target, given)).payload)
+
+    return update
+
+
+def _webhook(intake: Intake) -> Handler:
+    async def handle(request: webhook_pb2.HandleWebhookRequest, _context: Any) -> Message:
+        receipt = await intake.accept(request.payload, request.signature, "grpc")
+        return webhook_pb2.HandleWebhookResponse(event_id=receipt.event_id, duplicate=not receipt.new)
+
+    return handle
+
+
+def _shown(method: Method, payload: Payload) -> Message:
+    return method.answers(**{method.shown: message(method.shows, payload)})

@@ -1,1 +1,0 @@
-"""One file per service: read the request, hand it to payments, answer with a message."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from pydantic_core import PydanticUndefined
 
+from payment_kit.api import contract
 from payment_kit.cli import COMMANDS, group
 from payment_kit.config import Settings, names
 from payment_kit.errors import REASONS
@@ -184,10 +185,30 @@ def sandbox_in_tests() -> str:
     return f"{IN_TESTS}{control.document()}\n"
 
 
+def service() -> str:
+    """Every method of the gRPC contract, from its descriptors."""
+    lines = [
+        "# The gRPC service",
+        "",
+        "Generated from [the contract](../proto/payment_kit/v1), which says what every field is. Writes carry a",
+        "`request_id`, a UUID of yours, and happen once however often they are sent. What answers from the mirror",
+        "never waits for Stripe.",
+        "",
+    ]
+    for one in contract.services():
+        lines += [f"## {one.name}", "", "| method | asks | what it does |", "| --- | --- | --- |"]
+        for method in contract.methods(one):
+            asks = f"`{method.verb} {method.path}`" if method.path else "the mirror" if method.object else "nobody"
+            lines.append(f"| `{method.name}` | {asks} | {contract.comments()[method.full_name]} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "errors.md": errors,
     "settings.md": settings,
     "commands.md": commands,
+    "service.md": service,
     "sandbox-coverage.md": sandbox_coverage,
     "sandbox-differences.md": sandbox_differences,
     "sandbox-in-tests.md": sandbox_in_tests,

@@ -23,22 +23,26 @@ from payment_kit.payments.desk import Desk, open_desk
 from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import StripeGateway
 from payment_kit.v1.customer_pb2_grpc import CustomerServiceStub
+from payment_kit.v1.invoice_pb2_grpc import InvoiceServiceStub
 from payment_kit.v1.payment_intent_pb2_grpc import PaymentIntentServiceStub
 from payment_kit.v1.payment_method_pb2_grpc import PaymentMethodServiceStub
 from payment_kit.v1.price_pb2_grpc import PriceServiceStub
 from payment_kit.v1.product_pb2_grpc import ProductServiceStub
 from payment_kit.v1.refund_pb2_grpc import RefundServiceStub
+from payment_kit.v1.subscription_pb2_grpc import SubscriptionServiceStub
 from payment_kit.v1.webhook_pb2_grpc import WebhookServiceStub
 from tests.waiting import SECONDS_MAX
 
 if TYPE_CHECKING:
     # The asynchronous stubs are types only.
     from payment_kit.v1.customer_pb2_grpc import CustomerServiceAsyncStub
+    from payment_kit.v1.invoice_pb2_grpc import InvoiceServiceAsyncStub
     from payment_kit.v1.payment_intent_pb2_grpc import PaymentIntentServiceAsyncStub
     from payment_kit.v1.payment_method_pb2_grpc import PaymentMethodServiceAsyncStub
     from payment_kit.v1.price_pb2_grpc import PriceServiceAsyncStub
     from payment_kit.v1.product_pb2_grpc import ProductServiceAsyncStub
     from payment_kit.v1.refund_pb2_grpc import RefundServiceAsyncStub
+    from payment_kit.v1.subscription_pb2_grpc import SubscriptionServiceAsyncStub
     from payment_kit.v1.webhook_pb2_grpc import WebhookServiceAsyncStub
 
 WEBHOOK_SECRET = "whsec_service_tests"
@@ -77,6 +81,14 @@ class Service:
     @property
     def refunds(self) -> "RefundServiceAsyncStub":
         return RefundServiceStub(self.channel)
+
+    @property
+    def subscriptions(self) -> "SubscriptionServiceAsyncStub":
+        return SubscriptionServiceStub(self.channel)
+
+    @property
+    def invoices(self) -> "InvoiceServiceAsyncStub":
+        return InvoiceServiceStub(self.channel)
 
     @property
     def webhooks(self) -> "WebhookServiceAsyncStub":

@@ -12,13 +12,15 @@ from pkgutil import iter_modules
 from typing import Any, Literal
 
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from payment_kit import v1
+from payment_kit.resources import PACKAGE
 from payment_kit.v1 import options_pb2
 
-Kind = Literal["get", "list", "write", "update"]
+Kind = Literal["get", "list", "write", "update", "delete"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Method:
     object: str
     shown: str
     shows: type[Message]
+    verb: str
     path: str
     expand: tuple[str, ...]
     takes: type[Message]
@@ -80,6 +83,19 @@ def words(enum: Any) -> dict[str, int]:
     return {value.name.removeprefix(prefix).lower(): value.number for value in enum.values if value.number}
 
 
+@cache
+def comments() -> dict[str, str]:
+    """What the contract says of each method, by its full name, in one line."""
+    found: dict[str, str] = {}
+    described = FileDescriptorSet.FromString((PACKAGE / "v1" / "payment_kit.binpb").read_bytes())
+    for file in described.file:
+        said = {tuple(place.path): " ".join(place.leading_comments.split()) for place in file.source_code_info.location}
+        for at, service in enumerate(file.service):
+            for number, method in enumerate(service.method):
+                found[f"/{file.package}.{service.name}/{method.name}"] = said.get((6, at, 2, number), "")
+    return found
+
+
 def _files() -> Iterator[Any]:
     for module in sorted(module.name for module in iter_modules(v1.__path__) if module.name.endswith("_pb2")):
         yield import_module(f"payment_kit.v1.{module}").DESCRIPTOR
@@ -93,9 +109,10 @@ def _method(method: MethodDescriptor) -> Method:
         name=method.name,
         full_name=f"/{method.containing_service.full_name}/{method.name}",
         kind=_kind(method, call, shown),
-        object=object_of(shows),
+        object=object_of(shows) or call.object,
         shown=shown.name if shown is not None else "",
         shows=GetMessageClass(shows),
+        verb=call.stripe.partition(" ")[0],
         path=call.stripe.partition(" ")[2],
         expand=tuple(call.expand),
         takes=GetMessageClass(method.input_type),
@@ -104,6 +121,8 @@ def _method(method: MethodDescriptor) -> Method:
 
 
 def _kind(method: MethodDescriptor, call: options_pb2.Call, shown: FieldDescriptor | None) -> Kind:
+    if call.stripe.startswith("DELETE "):
+        return "delete"
     if call.stripe:
         return "update" if "update_mask" in method.input_type.fields_by_name else "write"
     return "list" if shown is not None and shown.is_repeated else "get"

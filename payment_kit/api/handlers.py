@@ -23,6 +23,7 @@ WRITES: Mapping[str, Write] = {
     "CreatePaymentIntent": payment_intents.create,
     "ConfirmPaymentIntent": payment_intents.write,
     "CancelPaymentIntent": payment_intents.write,
+    "CapturePaymentIntent": payment_intents.capture,
     "CreatePaymentMethod": payment_methods.create,
     "CreateRefund": refunds.create,
 }
@@ -39,7 +40,9 @@ def handler(method: Method, desk: Desk, intake: Intake) -> Handler:
         return _list(method, desk)
     if method.kind == "update":
         return _update(method, desk)
-    return _write(method, desk)
+    if method.kind == "delete":
+        return _write(method, desk, resources.delete)
+    return _write(method, desk, WRITES.get(method.name, resources.write))
 
 
 def _get(method: Method, desk: Desk) -> Handler:
@@ -61,8 +64,7 @@ def _list(method: Method, desk: Desk) -> Handler:
     return list_
 
 
-def _write(method: Method, desk: Desk) -> Handler:
-    write = WRITES.get(method.name, resources.write)
+def _write(method: Method, desk: Desk, write: Write) -> Handler:
     expand: Payload = {"expand": list(method.expand)} if method.expand else {}
     about_one = "{id}" in method.path
 
@@ -99,4 +101,4 @@ def _webhook(intake: Intake) -> Handler:
 
 
 def _shown(method: Method, payload: Payload) -> Message:
-    return method.answers(**{method.shown: message(method.shows, payload)})
+    return method.answers(**({method.shown: message(method.shows, payload)} if method.shown else {}))

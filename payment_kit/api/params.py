@@ -132,6 +132,8 @@ def _check(message: Any, field: FieldDescriptor, path: str, *, masked: bool = Fa
     option, value = stripe_option(field), getattr(message, field.name)
     if is_metadata(field):
         rules.metadata(path, value)
+    elif option.required and field.is_repeated and not value:
+        rules.invalid(path, f"{path} is required.")
     elif field.is_repeated:
         for index, item in enumerate(value):
             _check_text(option, f"{path}[{index}]", item)

@@ -24,7 +24,7 @@ import psycopg
 import structlog
 
 from payment_kit.database.queries import sql
-from payment_kit.errors import Conflict, Declined, Problem, Refused, Unavailable, UsageProblem
+from payment_kit.errors import Conflict, Declined, NotFound, Problem, Refused, Unavailable, UsageProblem
 from payment_kit.mirror.order import Key
 from payment_kit.payments import outcomes
 from payment_kit.payments.mirroring import Mirror, Seen
@@ -107,15 +107,38 @@ class Attempt:
         A write of several steps names each. `changes` is the object (its name, its id) that exists already.
         """
         before = await self._writes.mirror.standing(*changes) if changes else None
+        self._before_stripe()
+        key = idempotency_key(self._writes.account, self._request.id, step)
+        reply = await self._writes.gateway.request("post", path, params, idempotency_key=key)
+        payload = self.seen.add(reply, before=before)
+        return payload | {name: reply.body[name] for name in outcomes.SECRETS if name in reply.body}
+
+    async def delete(self, path: str, params: Mapping[str, Any], *, changes: tuple[str, str]) -> Payload:
+        """DELETE at Stripe, which keeps no idempotency keys for it: what is gone when we ask again is what was wanted.
+
+        Returns what Stripe answers, or shows of an object that had ended before. `NotFound` for what never was there.
+        """
+        before = await self._writes.mirror.standing(*changes)
+        self._before_stripe()
+        try:
+            reply = await self._writes.gateway.request("delete", path, params)
+        except NotFound:
+            try:
+                return await self.look(path)
+            except NotFound:
+                if before is None:
+                    raise
+                # It was there, and Stripe knows it no more: its own event tells the mirror.
+                return {"id": changes[1], "object": changes[0], "deleted": True}
+        return self.seen.add(reply, before=before)
+
+    def _before_stripe(self) -> None:
+        """From here on the write may have happened."""
         if self.abandoned and not self.reached_stripe:
             raise Unavailable("DEADLINE_EXCEEDED", "The caller left before Stripe was asked; nothing happened.")
         if time.monotonic() >= self.lease.until:
             raise _Overtaken
         self.reached_stripe = True
-        key = idempotency_key(self._writes.account, self._request.id, step)
-        reply = await self._writes.gateway.request("post", path, params, idempotency_key=key)
-        payload = self.seen.add(reply, before=before)
-        return payload | {name: reply.body[name] for name in outcomes.SECRETS if name in reply.body}
 
     async def look(self, path: str, params: Mapping[str, Any] | None = None) -> Payload:
         """GET from Stripe; the answer is mirrored with the write."""

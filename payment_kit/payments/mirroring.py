@@ -17,7 +17,7 @@ from payment_kit.mirror import writer
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.normalise import read_states
 from payment_kit.mirror.order import Key, State
-from payment_kit.payments.reading import GET, Found, Reader, reason_of
+from payment_kit.payments.reading import Found, Reader, reason_of
 from payment_kit.stripe_gateway import Reply, StripeGateway
 from payment_kit.stripe_gateway.gateway import API_VERSION
 
@@ -74,7 +74,7 @@ class Mirror:
         unclear = {
             state.key
             for state, outcome in zip(seen.states, written.outcomes, strict=True)
-            if outcome == "undecided" and state.object in GET
+            if outcome == "undecided" and CATALOGUE[state.object].at is not None
         }
         return [key for key in dict.fromkeys([*seen.own, *sorted(unclear)]) if key in refused]
 

@@ -4,6 +4,7 @@ The client secret lets a browser finish a payment. It is handed to whoever makes
 repeated write fetches it from Stripe again while the payment still needs it.
 """
 
+from payment_kit.errors import NotFound
 from payment_kit.payments import resources, rules
 from payment_kit.payments.desk import Desk, Payload
 from payment_kit.payments.idempotency import Outcome, Request
@@ -24,6 +25,29 @@ async def create(desk: Desk, request: Request, target: Target, params: Payload) 
     redirects = "always" if "return_url" in params else "never"
     automatic = {"automatic_payment_methods": {"enabled": True, "allow_redirects": redirects}}
     return await write(desk, request, target, params | automatic)
+
+
+async def capture(desk: Desk, request: Request, target: Target, params: Payload) -> Outcome:
+    """Take what was authorised; without `amount_to_capture` all of it."""
+    given = dict(params)
+    currency = given.pop("currency", None)
+    if currency is not None:
+        await require_currency(desk, target.id, currency, field="id")
+    return await write(desk, request, target, given)
+
+
+async def require_currency(desk: Desk, payment_intent: str, currency: str, *, field: str) -> None:
+    """Refuse an amount in another currency than the payment's, which Stripe would read in that of the payment.
+
+    `field` of the request names the payment. Raises `UsageProblem` FIELD_INVALID or `NotFound`.
+    """
+    found = await desk.reader.find("payment_intent", payment_intent)
+    try:
+        intent = found.payload if found else (await desk.gateway.request("get", f"{PATH}/{payment_intent}")).body
+    except NotFound as problem:
+        raise NotFound("RESOURCE_NOT_FOUND", problem.what, metadata=problem.metadata, field=field) from None
+    if intent["currency"] != currency:
+        rules.invalid("amount.currency", f"amount.currency must be {intent['currency']}, the currency of the payment.")
 
 
 async def write(desk: Desk, request: Request, target: Target, params: Payload) -> Outcome:

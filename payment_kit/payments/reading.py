@@ -2,32 +2,18 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, LiteralString, NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import psycopg
+from psycopg import sql
 
 from payment_kit.database.connection import Pool, translated
-from payment_kit.database.queries import sql
 from payment_kit.errors import NotFound, Problem
+from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.payments import pages
 
 Payload = dict[str, Any]
-
-GET: Mapping[str, LiteralString] = {
-    "customer": sql("payments.customer"),
-    "product": sql("payments.product"),
-    "price": sql("payments.price"),
-    "payment_method": sql("payments.payment_method"),
-    "payment_intent": sql("payments.payment_intent"),
-    "refund": sql("payments.refund"),
-    "charge": sql("payments.charge"),
-}
-"""The kinds that are read one by one, and the query of each."""
-_LIST: Mapping[str, LiteralString] = {
-    "product": sql("payments.list_products"),
-    "price": sql("payments.list_prices"),
-    "payment_method": sql("payments.list_payment_methods"),
-}
 
 
 class Found(NamedTuple):
@@ -68,7 +54,7 @@ class Reader:
     async def find(self, kind: str, id_: str) -> Found | None:
         """The object as the mirror has it; None when it is not there or was deleted."""
         async with self.connection() as connection:
-            cursor = await connection.execute(GET[kind], {"account_id": self.account, "id": id_})
+            cursor = await connection.execute(_get_sql(kind), {"account_id": self.account, "id": id_})
             row = await cursor.fetchone()
         return Found(*row) if row else None
 
@@ -80,17 +66,42 @@ class Reader:
         return found.payload
 
     async def list(self, kind: str, filters: Mapping[str, Any], *, page_size: int, page_token: str) -> Page:
-        """One page, newest first. A filter that is None is not applied; sizes and tokens as in pages.py."""
+        """One page, newest first. `filters` are columns with values, None when not applied; the rest as in pages.py."""
         size = pages.size(page_size)
+        applied = {name: value for name, value in filters.items() if value is not None}
         query = {**filters, "list": kind, "account": self.account}
         start = pages.position(page_token, query)
-        parameters = {**filters, **start._asdict(), "account_id": self.account, "limit": size + 1}
+        # Named apart from the filters: an object's `created` is one of them.
+        parameters = {**applied, "after": start.created, "behind": start.id}
+        parameters |= {"account_id": self.account, "limit": size + 1}
         async with self.connection() as connection:
-            cursor = await connection.execute(_LIST[kind], parameters)
+            cursor = await connection.execute(_list_sql(kind, tuple(applied)), parameters)
             rows = await cursor.fetchall()
         more = len(rows) > size
         last = pages.Position(*rows[size - 1][1:]) if more else None
         return Page([row[0] for row in rows[:size]], pages.token(last, query) if last else "")
+
+
+@cache
+def _get_sql(kind: str) -> bytes:
+    text = sql.SQL(
+        "select raw, source_event, extract(epoch from source_time)::bigint from stripe.{table}"
+        " where account_id = %(account_id)s and id = %(id)s and deleted_at is null"
+    )
+    return text.format(table=sql.Identifier(CATALOGUE[kind].table)).as_bytes()
+
+
+@cache
+def _list_sql(kind: str, filters: tuple[str, ...]) -> bytes:
+    """What comes after (created, id). Only filters that are applied stand in it, so that an index can serve them."""
+    wanted = [sql.SQL(" and {} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in filters]
+    text = sql.SQL(
+        "select raw, extract(epoch from created)::bigint, id from stripe.{table}"
+        " where account_id = %(account_id)s and deleted_at is null{wanted}"
+        " and (created, id) < (to_timestamp(%(after)s), %(behind)s)"
+        " order by created desc, id desc limit %(limit)s"
+    )
+    return text.format(table=sql.Identifier(CATALOGUE[kind].table), wanted=sql.Composed(wanted)).as_bytes()
 
 
 def reason_of(trouble: Exception) -> str:

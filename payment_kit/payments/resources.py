@@ -29,6 +29,15 @@ async def write(desk: Desk, request: Request, target: Target, params: Payload) -
     return await desk.writes.once(request, work)
 
 
+async def delete(desk: Desk, request: Request, target: Target, params: Payload) -> Outcome:
+    """End an object, or delete it for good."""
+
+    async def work(attempt: Attempt) -> Payload:
+        return await attempt.delete(target.path, params, changes=(target.object, target.id))
+
+    return await desk.writes.once(request, work)
+
+
 async def update(desk: Desk, request: Request, target: Target, params: Payload) -> Outcome:
     """Change an object; an empty value unsets, metadata is replaced."""
 

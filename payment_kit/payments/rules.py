@@ -24,6 +24,8 @@ _ID_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "payment_intent": ("pi_",),
     "refund": ("re_", "pyr_"),
     "charge": ("ch_", "py_"),
+    "subscription": ("sub_",),
+    "invoice": ("in_",),
     "token": ("tok_",),
 }
 KINDS = frozenset(_ID_PREFIXES)

@@ -50,6 +50,16 @@ class CustomerServiceStub:
                 request_serializer=payment__kit_dot_v1_dot_customer__pb2.UpdateCustomerRequest.SerializeToString,
                 response_deserializer=payment__kit_dot_v1_dot_customer__pb2.UpdateCustomerResponse.FromString,
                 _registered_method=True)
+        self.DeleteCustomer = channel.unary_unary(
+                '/payment_kit.v1.CustomerService/DeleteCustomer',
+                request_serializer=payment__kit_dot_v1_dot_customer__pb2.DeleteCustomerRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_customer__pb2.DeleteCustomerResponse.FromString,
+                _registered_method=True)
+        self.ListCustomers = channel.unary_unary(
+                '/payment_kit.v1.CustomerService/ListCustomers',
+                request_serializer=payment__kit_dot_v1_dot_customer__pb2.ListCustomersRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_customer__pb2.ListCustomersResponse.FromString,
+                _registered_method=True)
 
 
 class CustomerServiceServicer:
@@ -77,6 +87,20 @@ class CustomerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteCustomer(self, request, context):
+        """Deletes a customer for good and ends all his subscriptions. What he has paid stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCustomers(self, request, context):
+        """Lists customers from the mirror, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CustomerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +118,16 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     servicer.UpdateCustomer,
                     request_deserializer=payment__kit_dot_v1_dot_customer__pb2.UpdateCustomerRequest.FromString,
                     response_serializer=payment__kit_dot_v1_dot_customer__pb2.UpdateCustomerResponse.SerializeToString,
+            ),
+            'DeleteCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCustomer,
+                    request_deserializer=payment__kit_dot_v1_dot_customer__pb2.DeleteCustomerRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_customer__pb2.DeleteCustomerResponse.SerializeToString,
+            ),
+            'ListCustomers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCustomers,
+                    request_deserializer=payment__kit_dot_v1_dot_customer__pb2.ListCustomersRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_customer__pb2.ListCustomersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +212,60 @@ class CustomerService:
             '/payment_kit.v1.CustomerService/UpdateCustomer',
             payment__kit_dot_v1_dot_customer__pb2.UpdateCustomerRequest.SerializeToString,
             payment__kit_dot_v1_dot_customer__pb2.UpdateCustomerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.CustomerService/DeleteCustomer',
+            payment__kit_dot_v1_dot_customer__pb2.DeleteCustomerRequest.SerializeToString,
+            payment__kit_dot_v1_dot_customer__pb2.DeleteCustomerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCustomers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.CustomerService/ListCustomers',
+            payment__kit_dot_v1_dot_customer__pb2.ListCustomersRequest.SerializeToString,
+            payment__kit_dot_v1_dot_customer__pb2.ListCustomersResponse.FromString,
             options,
             channel_credentials,
             insecure,

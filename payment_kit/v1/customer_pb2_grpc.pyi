@@ -39,6 +39,10 @@ class CustomerServiceStub:
     """Reads a customer from the mirror. NOT_FOUND after a deletion."""
     UpdateCustomer: _grpc.UnaryUnaryMultiCallable[_customer_pb2.UpdateCustomerRequest, _customer_pb2.UpdateCustomerResponse]
     """Changes the fields named by update_mask."""
+    DeleteCustomer: _grpc.UnaryUnaryMultiCallable[_customer_pb2.DeleteCustomerRequest, _customer_pb2.DeleteCustomerResponse]
+    """Deletes a customer for good and ends all his subscriptions. What he has paid stays."""
+    ListCustomers: _grpc.UnaryUnaryMultiCallable[_customer_pb2.ListCustomersRequest, _customer_pb2.ListCustomersResponse]
+    """Lists customers from the mirror, newest first."""
 
 @_typing.type_check_only
 class CustomerServiceAsyncStub(CustomerServiceStub):
@@ -51,6 +55,10 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     """Reads a customer from the mirror. NOT_FOUND after a deletion."""
     UpdateCustomer: _aio.UnaryUnaryMultiCallable[_customer_pb2.UpdateCustomerRequest, _customer_pb2.UpdateCustomerResponse]  # type: ignore[assignment]
     """Changes the fields named by update_mask."""
+    DeleteCustomer: _aio.UnaryUnaryMultiCallable[_customer_pb2.DeleteCustomerRequest, _customer_pb2.DeleteCustomerResponse]  # type: ignore[assignment]
+    """Deletes a customer for good and ends all his subscriptions. What he has paid stays."""
+    ListCustomers: _aio.UnaryUnaryMultiCallable[_customer_pb2.ListCustomersRequest, _customer_pb2.ListCustomersResponse]  # type: ignore[assignment]
+    """Lists customers from the mirror, newest first."""
 
 class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     """People and companies who pay (Stripe: Customer)."""
@@ -78,5 +86,21 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_customer_pb2.UpdateCustomerResponse, _abc.Awaitable[_customer_pb2.UpdateCustomerResponse]]:
         """Changes the fields named by update_mask."""
+
+    @_abc_1.abstractmethod
+    def DeleteCustomer(
+        self,
+        request: _customer_pb2.DeleteCustomerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_pb2.DeleteCustomerResponse, _abc.Awaitable[_customer_pb2.DeleteCustomerResponse]]:
+        """Deletes a customer for good and ends all his subscriptions. What he has paid stays."""
+
+    @_abc_1.abstractmethod
+    def ListCustomers(
+        self,
+        request: _customer_pb2.ListCustomersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_pb2.ListCustomersResponse, _abc.Awaitable[_customer_pb2.ListCustomersResponse]]:
+        """Lists customers from the mirror, newest first."""
 
 def add_CustomerServiceServicer_to_server(servicer: CustomerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

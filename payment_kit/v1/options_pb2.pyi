@@ -32,10 +32,13 @@ class Call(_message.Message):
 
     STRIPE_FIELD_NUMBER: _builtins.int
     EXPAND_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
     stripe: _builtins.str
     """What is asked of Stripe, "POST /v1/payment_intents/{id}/confirm"; {id} is the request's. Empty: answered by the
     mirror alone.
     """
+    object: _builtins.str
+    """The object it is about, when the answer shows none: "customer"."""
     @_builtins.property
     def expand(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What Stripe shows whole in its answer, in place of an id."""
@@ -45,10 +48,11 @@ class Call(_message.Message):
         *,
         stripe: _builtins.str = ...,
         expand: _abc.Iterable[_builtins.str] | None = ...,
+        object: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expand", b"expand", "stripe", b"stripe"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expand", b"expand", "object", b"object", "stripe", b"stripe"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

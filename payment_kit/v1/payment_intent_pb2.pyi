@@ -474,3 +474,121 @@ class CancelPaymentIntentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelPaymentIntentResponse: _TypeAlias = CancelPaymentIntentResponse  # noqa: Y015
+
+@_typing.final
+class CapturePaymentIntentRequest(_message.Message):
+    """Request of CapturePaymentIntent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID, the same on every retry of this write."""
+    id: _builtins.str
+    """"pi_…"."""
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much, in the currency of the payment; absent takes all."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        id: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "id", b"id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CapturePaymentIntentRequest: _TypeAlias = CapturePaymentIntentRequest  # noqa: Y015
+
+@_typing.final
+class CapturePaymentIntentResponse(_message.Message):
+    """Response of CapturePaymentIntent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_INTENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payment_intent(self) -> Global___PaymentIntent:
+        """The payment intent as Stripe has it now."""
+
+    def __init__(
+        self,
+        *,
+        payment_intent: Global___PaymentIntent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment_intent", b"payment_intent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_intent", b"payment_intent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CapturePaymentIntentResponse: _TypeAlias = CapturePaymentIntentResponse  # noqa: Y015
+
+@_typing.final
+class ListPaymentIntentsRequest(_message.Message):
+    """Request of ListPaymentIntents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many objects at most; 0 means 50, more than 100 is read as 100."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; all other fields of the request must be unchanged."""
+    customer: _builtins.str
+    """Only those of this customer."""
+    state: Global___PaymentIntent.State.ValueType
+    """Only those in this state."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        customer: _builtins.str = ...,
+        state: Global___PaymentIntent.State.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPaymentIntentsRequest: _TypeAlias = ListPaymentIntentsRequest  # noqa: Y015
+
+@_typing.final
+class ListPaymentIntentsResponse(_message.Message):
+    """Response of ListPaymentIntents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_INTENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def payment_intents(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentIntent]:
+        """One page, newest first."""
+
+    def __init__(
+        self,
+        *,
+        payment_intents: _abc.Iterable[Global___PaymentIntent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "payment_intents", b"payment_intents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPaymentIntentsResponse: _TypeAlias = ListPaymentIntentsResponse  # noqa: Y015

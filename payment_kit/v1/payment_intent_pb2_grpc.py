@@ -55,6 +55,16 @@ class PaymentIntentServiceStub:
                 request_serializer=payment__kit_dot_v1_dot_payment__intent__pb2.CancelPaymentIntentRequest.SerializeToString,
                 response_deserializer=payment__kit_dot_v1_dot_payment__intent__pb2.CancelPaymentIntentResponse.FromString,
                 _registered_method=True)
+        self.CapturePaymentIntent = channel.unary_unary(
+                '/payment_kit.v1.PaymentIntentService/CapturePaymentIntent',
+                request_serializer=payment__kit_dot_v1_dot_payment__intent__pb2.CapturePaymentIntentRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_payment__intent__pb2.CapturePaymentIntentResponse.FromString,
+                _registered_method=True)
+        self.ListPaymentIntents = channel.unary_unary(
+                '/payment_kit.v1.PaymentIntentService/ListPaymentIntents',
+                request_serializer=payment__kit_dot_v1_dot_payment__intent__pb2.ListPaymentIntentsRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_payment__intent__pb2.ListPaymentIntentsResponse.FromString,
+                _registered_method=True)
 
 
 class PaymentIntentServiceServicer:
@@ -90,6 +100,20 @@ class PaymentIntentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CapturePaymentIntent(self, request, context):
+        """Takes an authorised amount, or a part of it; what is left is released.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPaymentIntents(self, request, context):
+        """Lists payment intents from the mirror, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PaymentIntentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -112,6 +136,16 @@ def add_PaymentIntentServiceServicer_to_server(servicer, server):
                     servicer.CancelPaymentIntent,
                     request_deserializer=payment__kit_dot_v1_dot_payment__intent__pb2.CancelPaymentIntentRequest.FromString,
                     response_serializer=payment__kit_dot_v1_dot_payment__intent__pb2.CancelPaymentIntentResponse.SerializeToString,
+            ),
+            'CapturePaymentIntent': grpc.unary_unary_rpc_method_handler(
+                    servicer.CapturePaymentIntent,
+                    request_deserializer=payment__kit_dot_v1_dot_payment__intent__pb2.CapturePaymentIntentRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_payment__intent__pb2.CapturePaymentIntentResponse.SerializeToString,
+            ),
+            'ListPaymentIntents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPaymentIntents,
+                    request_deserializer=payment__kit_dot_v1_dot_payment__intent__pb2.ListPaymentIntentsRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_payment__intent__pb2.ListPaymentIntentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +257,60 @@ class PaymentIntentService:
             '/payment_kit.v1.PaymentIntentService/CancelPaymentIntent',
             payment__kit_dot_v1_dot_payment__intent__pb2.CancelPaymentIntentRequest.SerializeToString,
             payment__kit_dot_v1_dot_payment__intent__pb2.CancelPaymentIntentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CapturePaymentIntent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.PaymentIntentService/CapturePaymentIntent',
+            payment__kit_dot_v1_dot_payment__intent__pb2.CapturePaymentIntentRequest.SerializeToString,
+            payment__kit_dot_v1_dot_payment__intent__pb2.CapturePaymentIntentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPaymentIntents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.PaymentIntentService/ListPaymentIntents',
+            payment__kit_dot_v1_dot_payment__intent__pb2.ListPaymentIntentsRequest.SerializeToString,
+            payment__kit_dot_v1_dot_payment__intent__pb2.ListPaymentIntentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

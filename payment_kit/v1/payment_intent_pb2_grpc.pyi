@@ -43,6 +43,10 @@ class PaymentIntentServiceStub:
     """Tries to pay."""
     CancelPaymentIntent: _grpc.UnaryUnaryMultiCallable[_payment_intent_pb2.CancelPaymentIntentRequest, _payment_intent_pb2.CancelPaymentIntentResponse]
     """Gives the payment up; an authorised amount is released."""
+    CapturePaymentIntent: _grpc.UnaryUnaryMultiCallable[_payment_intent_pb2.CapturePaymentIntentRequest, _payment_intent_pb2.CapturePaymentIntentResponse]
+    """Takes an authorised amount, or a part of it; what is left is released."""
+    ListPaymentIntents: _grpc.UnaryUnaryMultiCallable[_payment_intent_pb2.ListPaymentIntentsRequest, _payment_intent_pb2.ListPaymentIntentsResponse]
+    """Lists payment intents from the mirror, newest first."""
 
 @_typing.type_check_only
 class PaymentIntentServiceAsyncStub(PaymentIntentServiceStub):
@@ -59,6 +63,10 @@ class PaymentIntentServiceAsyncStub(PaymentIntentServiceStub):
     """Tries to pay."""
     CancelPaymentIntent: _aio.UnaryUnaryMultiCallable[_payment_intent_pb2.CancelPaymentIntentRequest, _payment_intent_pb2.CancelPaymentIntentResponse]  # type: ignore[assignment]
     """Gives the payment up; an authorised amount is released."""
+    CapturePaymentIntent: _aio.UnaryUnaryMultiCallable[_payment_intent_pb2.CapturePaymentIntentRequest, _payment_intent_pb2.CapturePaymentIntentResponse]  # type: ignore[assignment]
+    """Takes an authorised amount, or a part of it; what is left is released."""
+    ListPaymentIntents: _aio.UnaryUnaryMultiCallable[_payment_intent_pb2.ListPaymentIntentsRequest, _payment_intent_pb2.ListPaymentIntentsResponse]  # type: ignore[assignment]
+    """Lists payment intents from the mirror, newest first."""
 
 class PaymentIntentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Payments (Stripe: PaymentIntent)."""
@@ -96,5 +104,21 @@ class PaymentIntentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_intent_pb2.CancelPaymentIntentResponse, _abc.Awaitable[_payment_intent_pb2.CancelPaymentIntentResponse]]:
         """Gives the payment up; an authorised amount is released."""
+
+    @_abc_1.abstractmethod
+    def CapturePaymentIntent(
+        self,
+        request: _payment_intent_pb2.CapturePaymentIntentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_intent_pb2.CapturePaymentIntentResponse, _abc.Awaitable[_payment_intent_pb2.CapturePaymentIntentResponse]]:
+        """Takes an authorised amount, or a part of it; what is left is released."""
+
+    @_abc_1.abstractmethod
+    def ListPaymentIntents(
+        self,
+        request: _payment_intent_pb2.ListPaymentIntentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_intent_pb2.ListPaymentIntentsResponse, _abc.Awaitable[_payment_intent_pb2.ListPaymentIntentsResponse]]:
+        """Lists payment intents from the mirror, newest first."""
 
 def add_PaymentIntentServiceServicer_to_server(servicer: PaymentIntentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -45,6 +45,16 @@ class RefundServiceStub:
                 request_serializer=payment__kit_dot_v1_dot_refund__pb2.GetRefundRequest.SerializeToString,
                 response_deserializer=payment__kit_dot_v1_dot_refund__pb2.GetRefundResponse.FromString,
                 _registered_method=True)
+        self.CancelRefund = channel.unary_unary(
+                '/payment_kit.v1.RefundService/CancelRefund',
+                request_serializer=payment__kit_dot_v1_dot_refund__pb2.CancelRefundRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_refund__pb2.CancelRefundResponse.FromString,
+                _registered_method=True)
+        self.ListRefunds = channel.unary_unary(
+                '/payment_kit.v1.RefundService/ListRefunds',
+                request_serializer=payment__kit_dot_v1_dot_refund__pb2.ListRefundsRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_refund__pb2.ListRefundsResponse.FromString,
+                _registered_method=True)
 
 
 class RefundServiceServicer:
@@ -65,6 +75,20 @@ class RefundServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelRefund(self, request, context):
+        """Gives up a refund that waits for the customer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRefunds(self, request, context):
+        """Lists refunds from the mirror, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RefundServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +101,16 @@ def add_RefundServiceServicer_to_server(servicer, server):
                     servicer.GetRefund,
                     request_deserializer=payment__kit_dot_v1_dot_refund__pb2.GetRefundRequest.FromString,
                     response_serializer=payment__kit_dot_v1_dot_refund__pb2.GetRefundResponse.SerializeToString,
+            ),
+            'CancelRefund': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelRefund,
+                    request_deserializer=payment__kit_dot_v1_dot_refund__pb2.CancelRefundRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_refund__pb2.CancelRefundResponse.SerializeToString,
+            ),
+            'ListRefunds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRefunds,
+                    request_deserializer=payment__kit_dot_v1_dot_refund__pb2.ListRefundsRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_refund__pb2.ListRefundsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +168,60 @@ class RefundService:
             '/payment_kit.v1.RefundService/GetRefund',
             payment__kit_dot_v1_dot_refund__pb2.GetRefundRequest.SerializeToString,
             payment__kit_dot_v1_dot_refund__pb2.GetRefundResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelRefund(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.RefundService/CancelRefund',
+            payment__kit_dot_v1_dot_refund__pb2.CancelRefundRequest.SerializeToString,
+            payment__kit_dot_v1_dot_refund__pb2.CancelRefundResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRefunds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.RefundService/ListRefunds',
+            payment__kit_dot_v1_dot_refund__pb2.ListRefundsRequest.SerializeToString,
+            payment__kit_dot_v1_dot_refund__pb2.ListRefundsResponse.FromString,
             options,
             channel_credentials,
             insecure,

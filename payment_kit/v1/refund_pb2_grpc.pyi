@@ -37,6 +37,10 @@ class RefundServiceStub:
     """Refunds a payment, whole or in part. Refunding more than is left answers FAILED_PRECONDITION."""
     GetRefund: _grpc.UnaryUnaryMultiCallable[_refund_pb2.GetRefundRequest, _refund_pb2.GetRefundResponse]
     """Reads a refund from the mirror."""
+    CancelRefund: _grpc.UnaryUnaryMultiCallable[_refund_pb2.CancelRefundRequest, _refund_pb2.CancelRefundResponse]
+    """Gives up a refund that waits for the customer."""
+    ListRefunds: _grpc.UnaryUnaryMultiCallable[_refund_pb2.ListRefundsRequest, _refund_pb2.ListRefundsResponse]
+    """Lists refunds from the mirror, newest first."""
 
 @_typing.type_check_only
 class RefundServiceAsyncStub(RefundServiceStub):
@@ -47,6 +51,10 @@ class RefundServiceAsyncStub(RefundServiceStub):
     """Refunds a payment, whole or in part. Refunding more than is left answers FAILED_PRECONDITION."""
     GetRefund: _aio.UnaryUnaryMultiCallable[_refund_pb2.GetRefundRequest, _refund_pb2.GetRefundResponse]  # type: ignore[assignment]
     """Reads a refund from the mirror."""
+    CancelRefund: _aio.UnaryUnaryMultiCallable[_refund_pb2.CancelRefundRequest, _refund_pb2.CancelRefundResponse]  # type: ignore[assignment]
+    """Gives up a refund that waits for the customer."""
+    ListRefunds: _aio.UnaryUnaryMultiCallable[_refund_pb2.ListRefundsRequest, _refund_pb2.ListRefundsResponse]  # type: ignore[assignment]
+    """Lists refunds from the mirror, newest first."""
 
 class RefundServiceServicer(metaclass=_abc_1.ABCMeta):
     """Money given back (Stripe: Refund)."""
@@ -66,5 +74,21 @@ class RefundServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_refund_pb2.GetRefundResponse, _abc.Awaitable[_refund_pb2.GetRefundResponse]]:
         """Reads a refund from the mirror."""
+
+    @_abc_1.abstractmethod
+    def CancelRefund(
+        self,
+        request: _refund_pb2.CancelRefundRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_refund_pb2.CancelRefundResponse, _abc.Awaitable[_refund_pb2.CancelRefundResponse]]:
+        """Gives up a refund that waits for the customer."""
+
+    @_abc_1.abstractmethod
+    def ListRefunds(
+        self,
+        request: _refund_pb2.ListRefundsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_refund_pb2.ListRefundsResponse, _abc.Awaitable[_refund_pb2.ListRefundsResponse]]:
+        """Lists refunds from the mirror, newest first."""
 
 def add_RefundServiceServicer_to_server(servicer: RefundServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -8,11 +8,10 @@ import pytest
 from payment_kit.api import contract
 from payment_kit.api.contract import Method
 from payment_kit.api.handlers import WRITES
-from payment_kit.api.params import changeable, params
+from payment_kit.api.params import NOT_STRIPES, changeable, params
 from payment_kit.errors import UsageProblem
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.payments import rules
-from payment_kit.payments.reading import GET
 from payment_kit.v1.customer_pb2 import CreateCustomerRequest, Customer
 from payment_kit.v1.payment_intent_pb2 import CancelPaymentIntentRequest, CreatePaymentIntentRequest, PaymentIntent
 from payment_kit.v1.payment_method_pb2 import PaymentMethod
@@ -49,17 +48,25 @@ def test_names_are_the_methods_only_key() -> None:
 @pytest.mark.parametrize("method", [method for method in METHODS if method.object], ids=lambda method: method.name)
 def test_a_method_is_about_an_object_of_the_mirror(method: Method) -> None:
     assert method.object in CATALOGUE
-    assert method.object in GET
     assert not method.path or method.path.startswith(CATALOGUE[method.object].path)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_every_write_has_a_request_id_and_no_read_has_one(method: Method) -> None:
-    writes = method.kind in ("write", "update")
+    writes = method.kind in ("write", "update", "delete")
     assert ("request_id" in method.takes.DESCRIPTOR.fields_by_name) == writes
-    assert ("id" in method.takes.DESCRIPTOR.fields_by_name) == ("{id}" in method.path and method.kind == "write") or (
-        method.kind == "get"
-    )
+    about_one = ("{id}" in method.path and method.kind != "update") or (method.kind == "get" and bool(method.object))
+    assert ("id" in method.takes.DESCRIPTOR.fields_by_name) == about_one
+
+
+@pytest.mark.parametrize(
+    "method", [method for method in METHODS if method.kind == "list"], ids=lambda method: method.name
+)
+def test_a_list_is_filtered_by_columns(method: Method) -> None:
+    wanted: list[Any] = [field for field in method.takes.DESCRIPTOR.fields if field.name not in NOT_STRIPES]
+    columns = {column.name for column in CATALOGUE[method.object].columns}
+    assert {contract.name_at_stripe(field)[0] for field in wanted} <= columns
+    assert "created" in columns
 
 
 def test_every_id_is_of_a_kind_whose_ids_we_know() -> None:

@@ -3,7 +3,14 @@
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from payment_kit.v1.customer_pb2 import CreateCustomerRequest, Customer, GetCustomerRequest, UpdateCustomerRequest
+from payment_kit.v1.customer_pb2 import (
+    CreateCustomerRequest,
+    Customer,
+    DeleteCustomerRequest,
+    GetCustomerRequest,
+    ListCustomersRequest,
+    UpdateCustomerRequest,
+)
 
 from ..fix_service import Service, failure, new_id
 from . import calls
@@ -102,3 +109,28 @@ async def test_the_same_request_id_with_another_body_is_refused(service: Service
     assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
     assert failed.fields == ("request_id",)
     assert len(service.made("customer")) == 1
+
+
+async def test_customers_are_listed_by_their_address(service: Service) -> None:
+    jo, _ = [await calls.customer(service, email=email) for email in ("jo@example.com", "kim@example.com")]
+
+    everybody = await service.customers.ListCustomers(ListCustomersRequest())
+    found = await service.customers.ListCustomers(ListCustomersRequest(email="jo@example.com"))
+
+    assert len(everybody.customers) == 2
+    assert list(found.customers) == [jo]
+
+
+async def test_a_deleted_customer_is_gone_however_often_it_is_asked_for(service: Service) -> None:
+    created = await calls.customer(service)
+    request = DeleteCustomerRequest(request_id=new_id(), id=created.id)
+
+    await service.customers.DeleteCustomer(request)
+    await service.customers.DeleteCustomer(request)
+    await service.customers.DeleteCustomer(DeleteCustomerRequest(request_id=new_id(), id=created.id))
+
+    read = await failure(service.customers.GetCustomer(GetCustomerRequest(id=created.id)))
+    assert read.code == grpc.StatusCode.NOT_FOUND
+    assert (await service.customers.ListCustomers(ListCustomersRequest())).customers == []
+    never = DeleteCustomerRequest(request_id=new_id(), id="cus_never")
+    assert (await failure(service.customers.DeleteCustomer(never))).code == grpc.StatusCode.NOT_FOUND

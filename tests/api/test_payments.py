@@ -15,11 +15,19 @@ from payment_kit.stripe_gateway import Reply, StripeGateway
 from payment_kit.v1.common_pb2 import Money
 from payment_kit.v1.payment_intent_pb2 import (
     CancelPaymentIntentRequest,
+    CapturePaymentIntentRequest,
     ConfirmPaymentIntentRequest,
     GetPaymentIntentRequest,
+    ListPaymentIntentsRequest,
     PaymentIntent,
 )
-from payment_kit.v1.refund_pb2 import CreateRefundRequest, GetRefundRequest, Refund
+from payment_kit.v1.refund_pb2 import (
+    CancelRefundRequest,
+    CreateRefundRequest,
+    GetRefundRequest,
+    ListRefundsRequest,
+    Refund,
+)
 
 from ..fix_service import Service, failure, new_id, running
 from ..waiting import SECONDS_MAX
@@ -120,6 +128,45 @@ async def test_an_authorised_payment_is_canceled(service: Service) -> None:
     assert gone.state == PaymentIntent.STATE_CANCELED
     assert gone.HasField("cancel_time")
     assert service.made("payment_intent")[0]["cancellation_reason"] == "requested_by_customer"
+
+
+@pytest.mark.parametrize(("minor", "currency"), [(500, "usd"), (500, "jpy"), (1230, "kwd")])
+async def test_part_of_an_authorised_payment_is_captured(service: Service, minor: int, currency: str) -> None:
+    request = calls.payment(3 * minor, currency, capture_manually=True)
+    made = (await service.payment_intents.CreatePaymentIntent(request)).payment_intent
+    part = Money(amount_minor=minor, currency=currency)
+
+    capture = CapturePaymentIntentRequest(request_id=new_id(), id=made.id, amount=part)
+    taken = (await service.payment_intents.CapturePaymentIntent(capture)).payment_intent
+
+    assert (taken.state, taken.amount_received) == (PaymentIntent.STATE_SUCCEEDED, part)
+    assert (await read(service, made.id)).amount_received == part
+    rows = await service.rows("select amount, amount_captured from stripe.charges")
+    assert rows == [(3 * minor, minor)]
+
+
+async def test_a_capture_in_another_currency_is_refused(service: Service) -> None:
+    made = (await service.payment_intents.CreatePaymentIntent(calls.payment(capture_manually=True))).payment_intent
+    capture = CapturePaymentIntentRequest(request_id=new_id(), id=made.id, amount=Money(amount_minor=5, currency="jpy"))
+
+    failed = await failure(service.payment_intents.CapturePaymentIntent(capture))
+
+    assert (failed.code, failed.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ("amount.currency",))
+    assert (await read(service, made.id)).state == PaymentIntent.STATE_REQUIRES_CAPTURE
+
+
+async def test_payments_are_listed_by_customer_and_state(service: Service) -> None:
+    customer = await calls.customer(service)
+    mine = (await service.payment_intents.CreatePaymentIntent(calls.payment(customer=customer.id))).payment_intent
+    held = (await service.payment_intents.CreatePaymentIntent(calls.payment(capture_manually=True))).payment_intent
+
+    async def listed(**fields: Any) -> list[str]:
+        answer = await service.payment_intents.ListPaymentIntents(ListPaymentIntentsRequest(**fields))
+        return sorted(found.id for found in answer.payment_intents)
+
+    assert await listed() == sorted([mine.id, held.id])
+    assert await listed(customer=customer.id) == [mine.id]
+    assert await listed(state=PaymentIntent.STATE_REQUIRES_CAPTURE) == [held.id]
 
 
 async def test_a_paid_payment_cannot_be_canceled(service: Service) -> None:
@@ -293,3 +340,31 @@ async def test_a_payment_that_does_not_exist_cannot_be_refunded(service: Service
     failed = await failure(service.refunds.CreateRefund(request))
 
     assert failed.code == grpc.StatusCode.NOT_FOUND
+
+
+async def test_refunds_are_listed_by_payment_charge_and_state(service: Service) -> None:
+    first, second = await calls.paid(service), await calls.paid(service)
+    ids = {}
+    for made in (first, second):
+        request = CreateRefundRequest(request_id=new_id(), payment_intent=made.id)
+        ids[made.id] = (await service.refunds.CreateRefund(request)).refund.id
+
+    async def listed(**fields: Any) -> set[str]:
+        return {found.id for found in (await service.refunds.ListRefunds(ListRefundsRequest(**fields))).refunds}
+
+    assert await listed() == set(ids.values())
+    assert await listed(payment_intent=first.id) == {ids[first.id]}
+    assert await listed(charge=second.latest_charge) == {ids[second.id]}
+    assert await listed(state=Refund.STATE_FAILED) == set()
+
+
+async def test_a_refund_that_was_made_cannot_be_canceled(service: Service) -> None:
+    made = await calls.paid(service)
+    refund = (
+        await service.refunds.CreateRefund(CreateRefundRequest(request_id=new_id(), payment_intent=made.id))
+    ).refund
+
+    failed = await failure(service.refunds.CancelRefund(CancelRefundRequest(request_id=new_id(), id=refund.id)))
+
+    assert failed.code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
+    assert (await service.refunds.GetRefund(GetRefundRequest(id=refund.id))).refund.state == Refund.STATE_SUCCEEDED

@@ -70,10 +70,11 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """The states that pay a debt."""
+    """The states that pay a debt; `own` names the one of the object that was to be read, and its read."""
 
     debt: Claimed
     states: Sequence[State]
+    own: tuple[Key, str] | None
 
 
 class Explain(Protocol):
@@ -107,7 +108,9 @@ class Payer:
     async def _read(self, seen: _Seen) -> _Answer | None:
         """What Stripe says now; None when it cannot be known yet, which is noted."""
         try:
-            return _Answer(seen.debt, await self._states(seen))
+            states = await self._states(seen)
+            own = next(((state.key, state.event) for state in states if state.key == seen.where), None)
+            return _Answer(seen.debt, states, None if seen.debt.part else own)
         except (Problem, *_BAD_PAYLOAD) as error:
             await self._fail(seen.debt, error)
             return None
@@ -131,8 +134,14 @@ class Payer:
             ):
                 some = list(group)
                 states = [state for answer in some for state in answer.states]
-                await write(connection, account_id, livemode, states, platform=self._platform)
-                debts = [answer.debt.key | {"token": answer.debt.token} for answer in some]
+                written = await write(connection, account_id, livemode, states, platform=self._platform)
+                outcomes = dict(zip(((state.key, state.event) for state in states), written.outcomes, strict=True))
+                # A row that changed while its object was read may be newer or older than the answer: not paid.
+                paid = [answer.own is None or outcomes.get(answer.own) != "undecided" for answer in some]
+                debts = [
+                    {**answer.debt.key, "token": answer.debt.token if settled else None}
+                    for answer, settled in zip(some, paid, strict=True)
+                ]
                 await connection.execute(_SETTLE, {"account_id": account_id, "debts": orjson.dumps(debts).decode()})
 
     async def _fail(self, debt: Claimed, error: Exception) -> None:

@@ -74,7 +74,7 @@ async def write(
     groups = _by_key(states)
     async with connection.transaction():
         unchanged = await _unchanged(connection, account_id, groups)
-        chosen = {key: _latest(group) or tied(group)[0] for key, group in groups.items() if key not in unchanged}
+        chosen = {key: _chosen(group) for key, group in groups.items() if key not in unchanged}
         whole = [state for state in chosen.values() if not (state.deleted and state.is_stub)]
         applied = await _upsert(connection, account_id, livemode, whole, force=False)
         decisions = {key: _Decision("unchanged", groups[key][0]) for key in unchanged}
@@ -108,6 +108,11 @@ def _by_key(states: Iterable[State]) -> dict[Key, list[State]]:
 
 def _latest(group: Sequence[State]) -> State | None:
     return group[0] if len(group) == 1 else latest(group)
+
+
+def _chosen(group: Sequence[State]) -> State:
+    """The newest, or of those nobody can order the one that was read to decide it."""
+    return _latest(group) or min(tied(group), key=lambda state: state.after is None)
 
 
 def _may_owe(state: State) -> bool:

@@ -55,7 +55,8 @@ returning
     extract(epoch from taken.since)::bigint;
 
 -- name: owed.settle
--- Debts are paid, unless there is a newer reason than the one one was paid for: then it is due at once.
+-- Debts are paid, unless there is a newer reason than the one that was paid for, or the answer decided nothing (no
+-- token): then they are due at once.
 with given as (
     select
         object,
@@ -74,7 +75,7 @@ again as (
         and known.object = given.object
         and known.id = given.id
         and known.part = given.part
-        and known.token <> given.token
+        and known.token is distinct from given.token
 )
 
 delete from payment_kit.owed as known

@@ -1,7 +1,9 @@
 """The table of everything that can happen in a business, with how often, and how one of them is done."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
+from payment_kit.sandbox.errors import ApiError
 from payment_kit.sandbox.triggers import RECIPES
 from tests.convergence import acts_billing as billing
 from tests.convergence import acts_money as money
@@ -13,8 +15,9 @@ Act = Callable[[Shop], Awaitable[None]]
 
 
 async def scene(shop: Shop) -> None:
-    """One of the sandbox's own recipes, through objects of its own."""
-    shop.trigger(shop.pick(sorted(RECIPES)))
+    """One of the sandbox's own recipes, through objects of its own; not each works in whatever business it meets."""
+    with suppress(ApiError):
+        shop.trigger(shop.pick(sorted(RECIPES)))
 
 
 async def second(shop: Shop) -> None:

@@ -21,6 +21,8 @@ ROUNDS_MAX = 12
 """Liveness: after the last catch-up so many rounds of work leave nothing waiting."""
 QUIET_SECONDS = 3
 """Between the last act and the last catch-up: what two reads of one second saw, nobody can put in order."""
+LISTED_SECONDS = 12 * 86_400
+"""After so long a catch-up runs to its end: one act may take two weeks."""
 POINTS_MAX = 30
 AT_ONCE = 6
 """Deliveries on their way side by side."""
@@ -53,12 +55,14 @@ class Play:
         self.post = Post(self.account, seed, met)
         self.acknowledged: set[str] = set()
         self._depth = 0
+        self._listed = self.account.now
 
     async def run(self, moves: Sequence[Move]) -> list[str]:
         """Play it to its end; returns what is wrong with the mirror then, in words."""
         try:
             await self.subject.open()
             for move in moves:
+                await self._catch_up_in_time()
                 await self._move(move)
             late = await self._settle()
             counters.count(self.account, self.met)
@@ -66,6 +70,12 @@ class Play:
             return late + await judge.differences(self)
         finally:
             await self.subject.close()
+
+    async def _catch_up_in_time(self) -> None:
+        """Stripe lists the events of thirty days; longer gaps have tests of their own (tests/mirror/test_gap.py)."""
+        if self.account.now - self._listed >= LISTED_SECONDS:
+            await self.subject.catch_up()
+            self._listed = self.account.now
 
     async def _move(self, move: Move) -> None:
         if move.name in ACTS:

@@ -201,6 +201,28 @@ async def test_an_answer_nobody_can_store_stays_owed_alone(
     assert await _rows(pool, "select id, attempts from payment_kit.owed") == [("cus_bad", 1)]
 
 
+async def test_a_row_that_changes_while_it_is_read_is_read_again(
+    pool: Pool, inbox: Inbox, worker: Worker, gateway: StripeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str]()
+
+    async def answers(_method: str, path: str, *_: Any, **__: Any) -> Reply:
+        asked.append(path)
+        if len(asked) == 1:
+            async with pool.connection() as connection:
+                await connection.execute("update stripe.customers set source_event = 'evt_other'")
+        return Reply({**customer("c"), "id": "cus_1"}, NOON, f"req_{len(asked)}", False)
+
+    monkeypatch.setattr(gateway, "request", answers)
+    await _store(inbox, *[event(customer(name, id="cus_1"), id=f"evt_{name}") for name in ("a", "b")])
+
+    await worker.drain()
+
+    assert len(asked) == 2
+    assert await _rows(pool, "select raw->>'name' from stripe.customers") == [("c",)]
+    assert await _rows(pool, "select id from payment_kit.owed") == []
+
+
 async def test_trouble_of_the_database_is_waited_for_and_blames_no_event(
     pool: Pool, inbox: Inbox, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

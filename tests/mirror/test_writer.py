@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -96,6 +97,13 @@ async def test_a_refetch_settles_a_tie(pool: Pool) -> None:
     await _write(pool, state(customer("a"), id="e1"))
     await _write(pool, _read(customer("c"), NOON, after="e1"))
     assert await _names(pool) == [("cus_1", "c", False)]
+
+
+async def test_a_refetch_settles_a_tie_whatever_else_was_read_in_that_second(pool: Pool) -> None:
+    await _write(pool, state(customer("a"), id="e1"))
+    copy = replace(_read(customer("old"), NOON), event="read:elsewhere")
+    await _write(pool, copy, _read(customer("c"), NOON, after="e1"))
+    assert await _names(pool) == [("c",)]
 
 
 async def test_a_refetch_that_was_overtaken_is_undecided_again(pool: Pool) -> None:

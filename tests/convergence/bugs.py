@@ -170,12 +170,12 @@ BUGS: tuple[Bug, ...] = (
         (2,),
     ),
     Bug(
-        "an answer is like any read",
-        "What was read because of a tie does not count as newer than the row it was read for.",
+        "an answer is not written",
+        "What was owed is read and called paid, and the row stays as it was.",
         MIRROR + "payer",
-        "replace(state, after=seen.event, time=max(state.time, second))",
-        "replace(state, time=max(state.time, second))",
-        (13,),
+        "states = [state for answer in some for state in answer.states]",
+        "states = list[State]()",
+        (2,),
     ),
     # backfill
     Bug(

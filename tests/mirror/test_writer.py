@@ -103,7 +103,7 @@ async def test_a_refetch_settles_a_tie_whatever_else_was_read_in_that_second(poo
     await _write(pool, state(customer("a"), id="e1"))
     copy = replace(_read(customer("old"), NOON), event="read:elsewhere")
     await _write(pool, copy, _read(customer("c"), NOON, after="e1"))
-    assert await _names(pool) == [("c",)]
+    assert await _names(pool) == [("cus_1", "c", False)]
 
 
 async def test_a_refetch_that_was_overtaken_is_undecided_again(pool: Pool) -> None:

@@ -24,7 +24,7 @@ STRIPE_BEGAN = 1_293_840_000
 """2011-01-01: no object of Stripe's is older. Where nothing better is known, cutting starts here."""
 SPLIT_OBJECTS_LEAST = 300
 """A window is cut when about so many objects are left: three pages."""
-BOUNDARY_MAX = 50_000
+BOUNDARY_MAX = 2_000
 """Ids kept of one second; a list with more in one second is not searched for deletions in that second."""
 LATEST = 1 << 40
 

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from payment_kit.api.contract import Method
 from payment_kit.api.messages import message
-from payment_kit.api.params import changeable, changes, filters, params
+from payment_kit.api.params import changeable, changes, checked_id, filters, params
 from payment_kit.api.requests import masked, write_request
 from payment_kit.mirror.intake import Intake
 from payment_kit.payments import payment_intents, payment_methods, refunds, resources
@@ -84,9 +84,9 @@ def _update(method: Method, desk: Desk) -> Handler:
     async def update(request: Any, context: Any) -> Message:
         identity = write_request(request, method.name, context.time_remaining())
         resource = getattr(request, method.shown)
-        changes(resource, ["id"], method.shown)
+        id_ = checked_id(resource, method.shown)
         given = changes(resource, masked(resource, request.update_mask, names, method.shown), method.shown)
-        target = Target(method.object, resource.id, method.path.replace("{id}", resource.id))
+        target = Target(method.object, id_, method.path.replace("{id}", id_))
         return _shown(method, (await resources.update(desk, identity, target, given)).payload)
 
     return update

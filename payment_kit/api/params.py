@@ -33,6 +33,13 @@ def params(message: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def checked_id(message: Any, prefix: str) -> str:
+    """The id of the resource that an update is about."""
+    _check(message, message.DESCRIPTOR.fields_by_name["id"], f"{prefix}.id")
+    id_: str = message.id
+    return id_
+
+
 def filters(message: Any) -> dict[str, Any]:
     """The filters of a list, None for one that is not applied."""
     given = params(message)
@@ -91,7 +98,7 @@ def _plain(value: Any, field: FieldDescriptor, path: str) -> Any:
         return value.seconds
     if field.message_type is not None:
         return params(value, f"{path}.")
-    return (option.word or None) if option.word and value else value
+    return option.word if option.word and value else value
 
 
 def _word(value: int, field: FieldDescriptor, path: str) -> str | None:
@@ -142,7 +149,7 @@ def _check(message: Any, field: FieldDescriptor, path: str, *, masked: bool = Fa
     elif field.message_type is Money.DESCRIPTOR:
         if message.HasField(field.name) or option.required:
             rules.money(path, value.amount_minor, value.currency, zero_allowed=option.zero_allowed)
-    elif option.required and not value:
+    elif option.required and not (message.HasField(field.name) if field.has_presence else value):
         rules.invalid(path, f"{path} is required.")
     elif option.most and (value or masked) and not option.least <= value <= option.most:
         rules.invalid(path, f"{path} must be {option.least} to {option.most}.")

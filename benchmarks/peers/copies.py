@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks.peers.recording import Json, Recording
+from benchmarks.peers.recording import Json, Recording, made
 
 DIGITS = 6
 COPIES_MAX = 10**DIGITS
@@ -100,7 +100,7 @@ class Copies:
             self._narrowed[key] = [one for one in every if _matches(kind, one.recorded, fields)]
         found = self._narrowed[key]
         if created:
-            times = [-int(one.recorded.get("created") or 0) for one in found]
+            times = [-made(one.recorded) for one in found]
             first = max(
                 bisect_left(times, -created["lte"]) if "lte" in created else 0,
                 bisect_right(times, -created["lt"]) if "lt" in created else 0,

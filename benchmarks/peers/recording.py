@@ -63,11 +63,16 @@ def record(business: Path = BUSINESS) -> Recording:
             if kind == "payment_method":
                 asked = [{"customer": customer["id"]} for customer in objects["customer"]]
             found = [each for params in asked for each in _listed(stripe, f"/v1/{KINDS[kind].path}", params)]
-            objects[kind] = sorted(found, key=lambda each: -int(each.get("created") or 0))
+            objects[kind] = sorted(found, key=lambda each: -made(each))
         account = _answer(stripe, "/v1/account", {})
     events = objects.pop("event")
     events.reverse()
     return Recording(account, objects, events)
+
+
+def made(one: Json) -> int:
+    """When an object was made, in Unix seconds; an invoice item says ``date``. 0: it does not say."""
+    return int(one.get("created") or one.get("date") or 0)
 
 
 def _listed(stripe: StripeSandbox, path: str, params: Mapping[str, str]) -> Iterator[Json]:

@@ -13,22 +13,94 @@ comment on table payment_kit.reads is
 'The reads of Stripe that wrote rows, one row per request and time: what the order key of a row that came by no event is checked against.';
 comment on column payment_kit.reads.event is 'read:<request id>, as in source_event.';
 
--- The tables that could hold rows before this migration.
-do $$
-declare
-    name text;
-begin
-    foreach name in array array[
-        'customers', 'products', 'prices', 'payment_methods', 'payment_intents', 'charges', 'refunds', 'disputes',
-        'balance_transactions', 'payouts'
-    ]
-    loop
-        execute format(
-            'insert into payment_kit.reads (account_id, event, source_time, api_version) '
-            'select account_id, source_event, source_time, max(api_version) from stripe.%I '
-            'where source_event like ''read:%%'' group by account_id, source_event, source_time '
-            'on conflict do nothing', name
-        );
-    end loop;
-end
-$$;
+insert into payment_kit.reads (account_id, event, source_time, api_version)
+select
+    account_id,
+    source_event,
+    source_time,
+    max(api_version)
+from stripe.customers
+where source_event like 'read:%'
+group by account_id, source_event, source_time
+union all
+select
+    account_id,
+    source_event,
+    source_time,
+    max(api_version)
+from stripe.products
+where source_event like 'read:%'
+group by account_id, source_event, source_time
+union all
+select
+    account_id,
+    source_event,
+    source_time,
+    max(api_version)
+from stripe.prices
+where source_event like 'read:%'
+group by account_id, source_event, source_time
+union all
+select
+    account_id,
+    source_event,
+    source_time,
+    max(api_version)
+from stripe.payment_methods
+where source_event like 'read:%'
+group by account_id, source_event, source_time
+union all
+select
+    account_id,
+    source_event,
+    source_time,
+    max(api_version)
+from stripe.payment_intents
+where source_event like 'read:%'
+group by account_id, source_event, source_time
+union all
+select
+    account_id,
+    source_event,
+    source_time,
+    max(api_version)
+from stripe.charges
+where source_event like 'read:%'
+group by account_id, source_event, source_time
+union all
+select
+    account_id,
+    source_event,
+    source_time,
+    max(api_version)
+from stripe.refunds
+where source_event like 'read:%'
+group by account_id, source_event, source_time
+union all
+select
+    account_id,
+    source_event,
+    source_time,
+    max(api_version)
+from stripe.disputes
+where source_event like 'read:%'
+group by account_id, source_event, source_time
+union all
+select
+    account_id,
+    source_event,
+    source_time,
+    max(api_version)
+from stripe.balance_transactions
+where source_event like 'read:%'
+group by account_id, source_event, source_time
+union all
+select
+    account_id,
+    source_event,
+    source_time,
+    max(api_version)
+from stripe.payouts
+where source_event like 'read:%'
+group by account_id, source_event, source_time
+on conflict do nothing;

@@ -140,3 +140,17 @@ def test_what_falls_due_happens_in_the_order_of_time() -> None:
     created = [event["created"] for event in fresh if not event["type"].startswith("test_helpers")]
     assert created == sorted(created)
     assert created[0] == START + 3 * DAY
+
+
+def test_a_payment_by_a_customer_on_a_clock_goes_on_living_by_it(sandbox: Sandbox) -> None:
+    """What was changed once more in the request that made it forgot its clock, and its later events came too early."""
+    clock = made(sandbox)
+    _, customer = ask(sandbox, "POST", "/v1/customers", {"test_clock": clock["id"]})
+    paid = {"amount": "500", "currency": "usd", "customer": customer["id"], "payment_method": "pm_card_visa",
+            "confirm": "true", "allowed_payment_method_types[]": "card"}  # fmt: skip
+    status, intent = ask(sandbox, "POST", "/v1/payment_intents", paid)
+    assert status == 200, intent
+    path = f"/v1/charges/{intent['latest_charge']}"
+    assert ask(sandbox, "POST", path, {"description": "Later"})[1]["created"] == clock["frozen_time"]
+    told = [event["created"] for event in pages(sandbox, "/v1/events") if event["type"].startswith("charge.")]
+    assert set(told) == {clock["frozen_time"]}

@@ -51,9 +51,9 @@ class Laboratory:
         return place
 
     @contextmanager
-    def stripe(self, copies: int) -> Iterator[str]:
-        """The address of a fake Stripe that serves so many copies of the recording."""
-        words = [sys.executable, "-m", "benchmarks.peers.stripe", str(self._recorded), str(copies)]
+    def stripe(self, copies: int, milliseconds: int = 0) -> Iterator[str]:
+        """The address of a fake Stripe that serves so many copies of the recording, each answer so much later."""
+        words = [sys.executable, "-m", "benchmarks.peers.stripe", str(self._recorded), str(copies), str(milliseconds)]
         with served([Command(words, {}, ROOT)], self.log("stripe")) as said:
             yield f"http://127.0.0.1:{said['port']}"
 

@@ -1,6 +1,7 @@
 """The fake Stripe that every contender asks: pages and single objects out of memory, some microseconds each.
 
-``python -m benchmarks.peers.stripe RECORDING COPIES`` prints ``{"port": …}`` and serves until its stdin ends. It reads
+``python -m benchmarks.peers.stripe RECORDING COPIES [MILLISECONDS]`` prints ``{"port": …}`` and serves until its stdin ends. Each
+answer is held back for so many milliseconds, as Stripe's are by its distance and its work. It reads
 no keys, knows no writes and answers in one API version, that of the recording. ``GET /requests`` says how many requests
 came since the last time that was asked, by the shape of their path.
 """
@@ -103,8 +104,9 @@ def _listed(path: str, found: list[bytes], *, more: bool) -> bytes:
 class _Protocol(asyncio.Protocol):
     """HTTP/1.1 with connections that stay open."""
 
-    def __init__(self, stripe: FakeStripe) -> None:
+    def __init__(self, stripe: FakeStripe, delay_seconds: float) -> None:
         self._stripe = stripe
+        self._delay_seconds = delay_seconds
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._answered = 0
@@ -130,13 +132,17 @@ class _Protocol(asyncio.Protocol):
             f"Date: {formatdate(usegmt=True)}\r\nRequest-Id: req_{id(self):x}{self._answered:x}\r\n"
             f"Stripe-Version: 2026-10-28.endive\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        self._transport.writelines((head.encode(), body))
+        answer = (head.encode(), body)
+        if self._delay_seconds:
+            asyncio.get_running_loop().call_later(self._delay_seconds, self._transport.writelines, answer)
+        else:
+            self._transport.writelines(answer)
 
 
-async def serve(stripe: FakeStripe) -> None:
+async def serve(stripe: FakeStripe, delay_seconds: float) -> None:
     """On a free port of this machine, until stdin ends."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Protocol(stripe), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: _Protocol(stripe, delay_seconds), "127.0.0.1", 0)
     sys.stdout.write(orjson.dumps({"port": server.sockets[0].getsockname()[1]}).decode() + "\n")
     sys.stdout.flush()
     ended = asyncio.Event()
@@ -150,4 +156,5 @@ async def serve(stripe: FakeStripe) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(FakeStripe(Recording.load(Path(sys.argv[1])), int(sys.argv[2]))))
+    _recording, _copies, *_delay = sys.argv[1:]
+    uvloop.run(serve(FakeStripe(Recording.load(Path(_recording)), int(_copies)), sum(map(int, _delay)) / 1000))

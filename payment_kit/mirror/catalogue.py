@@ -44,10 +44,11 @@ def _invoiced(payload: Payload, previous: Payload) -> bool:
 
 
 def _itemised(payload: Payload, _previous: Payload) -> bool:
-    """Does an invoice bill invoice items? It may also on a line that is not shown."""
+    """Does an invoice bill invoice items, prorations of a subscription too? It may also on a line that is not shown."""
     lines = payload.get("lines") or {}
-    billed = ((line.get("parent") or {}).get("type") for line in _data(payload, "lines"))
-    return bool(lines.get("has_more")) or "invoice_item_details" in billed
+    parents = [line.get("parent") or {} for line in _data(payload, "lines")]
+    details = [parent.get(f"{kind}_item_details") or {} for parent in parents for kind in ("invoice", "subscription")]
+    return bool(lines.get("has_more")) or any(one.get("invoice_item") for one in details)
 
 
 def _always(_payload: Payload, _previous: Payload) -> bool:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+import pytest
 
 from payment_kit.database.connection import Pool
 from payment_kit.mirror.debts import debts_of
@@ -29,3 +30,19 @@ async def test_a_balance_that_moved_is_owed_although_a_newer_state_says_nothing_
 
 def test_nothing_is_owed_of_what_is_gone() -> None:
     assert debts_of(state(customer(balance=5), "customer.deleted", previous={"balance": 0})) == []
+
+
+@pytest.mark.parametrize("kind", ["invoice", "subscription"])
+def test_the_items_an_invoice_draws_in_are_owed_for_prorations_too(kind: str) -> None:
+    """No event tells that an item went onto an invoice; a proration stands on a line of the subscription."""
+    lines = {"has_more": False, "data": [{"parent": {f"{kind}_item_details": {"invoice_item": "ii_1"}}}]}
+    drawn = {"id": "in_1", "object": "invoice", "created": NOON, "status": "draft", "lines": lines}
+    assert ("invoice", "invoiceitem") in {
+        (debt.object, debt.part) for debt in debts_of(state(drawn, "invoice.created"))
+    }
+
+
+def test_nothing_is_owed_of_an_invoice_without_items() -> None:
+    lines = {"has_more": False, "data": [{"parent": {"subscription_item_details": {"invoice_item": None}}}]}
+    drawn = {"id": "in_1", "object": "invoice", "created": NOON, "status": "draft", "lines": lines}
+    assert debts_of(state(drawn, "invoice.created")) == []

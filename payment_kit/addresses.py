@@ -27,14 +27,28 @@ def port_taken(host: str, port: int, error: OSError | None = None) -> UsageProbl
     return UsageProblem("PORT_TAKEN", what, next_step="Choose another port or address.")
 
 
-def require_free(host: str, port: int) -> None:
+def require_free(host: str, port: int, *, shared: bool = False) -> None:
     """Raises `UsageProblem` PORT_TAKEN when nobody else could listen there now; port 0, any free one, always passes."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise port_taken(host, port, error) from None
+    bound(host, port, shared=shared).close()
+
+
+def bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A TCP socket at `port` of `host`, which with `shared` others may have too if they say so as well.
+
+    Raises `UsageProblem` PORT_TAKEN.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named, because asyncio sets TCP_NODELAY only then; without it an answer may wait 40 ms for an ACK.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        raise port_taken(host, port, error) from None
+    return made
 
 
 def shown(host: str, port: int) -> str:

@@ -78,6 +78,10 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on; loopback only in this version.")
     webhook_port: int = Field(8081, ge=0, le=65535, description="Port of the HTTP webhook receiver.")
+    share_ports: bool = Field(
+        False,
+        description="Let several processes serve at the same ports; the kernel spreads the connections among them.",
+    )
     sandbox_port: int = Field(12111, ge=0, le=65535, description="Port of `payment-kit sandbox`.")
     accounts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

@@ -231,7 +231,7 @@ def check_doors(settings: Settings, parts: Collection[str]) -> None:
         raise UsageProblem("WEBHOOK_SECRET_MISSING", "STRIPE_WEBHOOK_SECRET is not set.")
     for part, port in (("service", settings.port), ("webhooks", settings.webhook_port)):
         if part in parts:
-            require_free(loopback(settings.host), port)
+            require_free(loopback(settings.host), port, shared=settings.share_ports)
 
 
 async def open_doors(kit: Installation, parts: Collection[str], stack: AsyncExitStack) -> dict[str, int]:
@@ -244,7 +244,8 @@ async def open_doors(kit: Installation, parts: Collection[str], stack: AsyncExit
     intake = intakes[kit.account.id]
     if "webhooks" in parts:
         app = receiver(intake, intakes)
-        server = await stack.enter_async_context(WebhookServer(app, host=settings.host, port=settings.webhook_port))
+        door = WebhookServer(app, host=settings.host, port=settings.webhook_port, shared=settings.share_ports)
+        server = await stack.enter_async_context(door)
         ports["webhook_port"] = server.port
         if kit.stripe.sandbox:
             url = f"http://{shown(server.host, server.port)}{PATH}"
@@ -255,7 +256,8 @@ async def open_doors(kit: Installation, parts: Collection[str], stack: AsyncExit
                 _log.warning("no signing secret: the webhooks of this account are refused", account=platform.account.id)
     if "service" in parts:
         desk = open_desk(kit.pool, kit.gateway, account=kit.account.id, livemode=kit.account.livemode)
-        service = GrpcServer(Services(desk, intake), host=settings.host, port=settings.port)
+        services = Services(desk, intake)
+        service = GrpcServer(services, host=settings.host, port=settings.port, shared=settings.share_ports)
         await stack.enter_async_context(service)
         ports["grpc_port"] = service.port
     return ports

@@ -1,6 +1,7 @@
 """payment_kit beside the programs people use today, on one PostgreSQL and one fake Stripe.
 
     python -m benchmarks.peers [--objects N] [--events N] [--rounds N] [--only NAME] [--measure WHAT]
+                              [--milliseconds N]
 
 Every contender is driven through its own entry points, in rounds, so that whatever else the machine does hits all of
 them; printed are medians, ratios and whether our targets hold. The first run installs the contenders into environments
@@ -50,7 +51,9 @@ def main() -> int:
         if "webhooks" in chosen.measure:
             held += _compared(contenders, ("stored", "applied"), chosen.rounds, _webhooks(lab, event_copies))
         if "backfill" in chosen.measure:
-            held += _compared(contenders, ("first", "again"), chosen.rounds, _backfills(lab, copies))
+            held += _compared(
+                contenders, ("first", "again"), chosen.rounds, _backfills(lab, copies, chosen.milliseconds)
+            )
         if "writer" in chosen.measure:
             held.append(_writer(lab, copies, chosen.rounds))
         if "memory" in chosen.measure:
@@ -66,6 +69,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="Of which the medians are printed. [3]")
     parser.add_argument("--only", action="append", choices=[one.name for one in CONTENDERS], help="Repeatable.")
     parser.add_argument("--measure", action="append", choices=MEASURES, help="Repeatable; default: all.")
+    parser.add_argument(
+        "--milliseconds", type=int, default=0, help="What Stripe takes for each answer to a backfill. [0]"
+    )
     chosen = parser.parse_args()
     chosen.measure = chosen.measure or MEASURES
     return chosen
@@ -84,9 +90,9 @@ def _webhooks(lab: Laboratory, copies: int) -> Measure:
     return measure
 
 
-def _backfills(lab: Laboratory, copies: int) -> Measure:
+def _backfills(lab: Laboratory, copies: int, milliseconds: int) -> Measure:
     def measure(contender: Contender) -> tuple[dict[str, float], str]:
-        found = backfill(lab, contender, min(copies, contender.copies_max))
+        found = backfill(lab, contender, min(copies, contender.copies_max), milliseconds)
         told = f"{found.objects:,} objects, {found.requests:,} requests, {found.peak_bytes / 2**20:.0f} MiB at most"
         return {"first": found.first, "again": found.again}, f"{told}; {found.wrong}"
 

@@ -5,12 +5,13 @@ Nobody is held back: limits of requests per second, which protect Stripe, are li
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.peers.installed import DJANGO, Installed
 from benchmarks.peers.recording import COMPARED
 from payment_kit import config
+from payment_kit.addresses import bound
 from tests import node
 
 API_KEY = "sk_test_" + "0" * 24
@@ -85,8 +86,13 @@ def _our_backfill(place: Place) -> Command:
     return _ours(place, "sync", "backfill", "--json", *(word for kind in COMPARED for word in ("--object", kind)))
 
 
-def _our_receiver(place: Place) -> Command:
-    return _ours(place, "serve", "--only", "webhooks", "--ready-json", "--log-level", "error")
+def _our_receivers(place: Place, number: int) -> list[Command]:
+    """So many processes at one port, among which the kernel spreads the connections."""
+    with bound("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    words = ("serve", "--only", "webhooks", "--webhook-port", str(port), "--ready-json", "--log-level", "error")
+    one = _ours(place, *words)
+    return [replace(one, settings={**one.settings, "PAYMENT_KIT_SHARE_PORTS": "true"})] * number
 
 
 def _our_worker(place: Place) -> Command:
@@ -97,15 +103,15 @@ OURS = Contender(
     name="payment_kit",
     migrate=lambda place: [_ours(place, "migrate")],
     backfill=_our_backfill,
-    receive=lambda place: [_our_receiver(place)],
-    apply=lambda place: [_our_receiver(place), _our_worker(place)],
+    receive=lambda place: _our_receivers(place, 2),
+    apply=lambda place: [*_our_receivers(place, 1), _our_worker(place)],
     rows={kind: f"select id, raw->>'status' from stripe.{kind}s where deleted_at is null" for kind in COMPARED},
     path="/webhooks/stripe",
     copies_max=10**6,
     waiting="select (select count(*) from payment_kit.inbox where outcome is null)"
     " + (select count(*) from payment_kit.owed)",
     port_field="webhook_port",
-    notes=["stored: the receiver alone; applied: receiver and worker, two processes"],
+    notes=["stored: two processes that only receive, at one port; applied: a receiver and a worker, two processes"],
 )
 
 # ---- the packages from npm ------------------------------------------------------------------------------------------

@@ -55,10 +55,10 @@ class Received:
     wrong: Wrong
 
 
-def backfill(lab: Laboratory, contender: Contender, copies: int) -> Backfilled:
-    """An empty database, a first backfill, and another while nothing changed."""
+def backfill(lab: Laboratory, contender: Contender, copies: int, milliseconds: int = 0) -> Backfilled:
+    """An empty database, a first backfill, and another while nothing changed; Stripe takes so long for each answer."""
     objects = lab.recording.compared * copies
-    with lab.stripe(copies) as stripe:
+    with lab.stripe(copies, milliseconds) as stripe:
         place = lab.fresh(contender, stripe)
         lab.settle()
         requests(stripe)

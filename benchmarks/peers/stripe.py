@@ -1,9 +1,9 @@
 """The fake Stripe that every contender asks: pages and single objects out of memory, some microseconds each.
 
-``python -m benchmarks.peers.stripe RECORDING COPIES [MILLISECONDS]`` prints ``{"port": …}`` and serves until its stdin ends. Each
-answer is held back for so many milliseconds, as Stripe's are by its distance and its work. It reads
-no keys, knows no writes and answers in one API version, that of the recording. ``GET /requests`` says how many requests
-came since the last time that was asked, by the shape of their path.
+``python -m benchmarks.peers.stripe RECORDING COPIES [MILLISECONDS]`` prints ``{"port": …}`` and serves until its stdin
+ends, each answer so many milliseconds after its request. It reads no keys, knows no writes and answers in one API
+version, that of the recording. ``GET /requests`` says how many requests came since the last time that was asked, by the
+shape of their path.
 """
 
 import asyncio

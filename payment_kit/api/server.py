@@ -38,16 +38,24 @@ log = structlog.get_logger(__name__)
 class GrpcServer:
     """A server on the running event loop: ``async with GrpcServer(services) as server: server.port``.
 
-    `port` 0 takes a free one. Raises `UsageProblem` BIND_INSECURE for a host that is not this machine's loopback, and
-    PORT_TAKEN when the port is in use. Health is NOT_SERVING while the database does not answer.
+    `port` 0 takes a free one; with `shared` other processes may serve at the same one. Raises `UsageProblem`
+    BIND_INSECURE for a host that is not this machine's loopback, and PORT_TAKEN when the port is in use. Health is
+    NOT_SERVING while the database does not answer.
     """
 
     def __init__(
-        self, services: Services, *, host: str = "127.0.0.1", port: int = 0, health_seconds: float = HEALTH_SECONDS
+        self,
+        services: Services,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        shared: bool = False,
+        health_seconds: float = HEALTH_SECONDS,
     ) -> None:
         self._services = services
         self._host = loopback(host)
         self.port = port
+        self._shared = shared
         self._health = HealthServicer()
         self._health_seconds = health_seconds
         self._watching: asyncio.Task[None] | None = None
@@ -55,7 +63,7 @@ class GrpcServer:
         self._server = grpc.aio.server(
             interceptors=[UnaryInterceptor(observe), UnaryInterceptor(translate)],
             maximum_concurrent_rpcs=CALLS_AT_ONCE_MAX,
-            options=_options(services.intake.body_bytes_max + MESSAGE_MARGIN_BYTES),
+            options=_options(services.intake.body_bytes_max + MESSAGE_MARGIN_BYTES, shared=shared),
         )
 
     @property
@@ -121,16 +129,16 @@ class GrpcServer:
 
     def _bind(self) -> int:
         # Asked first by a plain socket, because gRPC's core writes its own lines to stderr when it cannot bind.
-        require_free(self._host, self.port)
+        require_free(self._host, self.port, shared=self._shared)
         try:
             return self._server.add_insecure_port(shown(self._host, self.port))
         except RuntimeError:
             raise port_taken(self._host, self.port) from None
 
 
-def _options(message_bytes_max: int) -> list[tuple[str, int]]:
+def _options(message_bytes_max: int, *, shared: bool) -> list[tuple[str, int]]:
     return [
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(shared)),
         ("grpc.max_receive_message_length", message_bytes_max),
         ("grpc.max_send_message_length", message_bytes_max),
         ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),

@@ -1,7 +1,6 @@
 """Serves the receiver over HTTP on the running event loop, for as long as its block lasts."""
 
 import asyncio
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -10,7 +9,7 @@ from typing import Any, Self
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from payment_kit.addresses import loopback, port_taken
+from payment_kit.addresses import bound, loopback
 from payment_kit.webhooks.receiver import App
 
 BACKLOG = 1024
@@ -21,13 +20,14 @@ STOP_SECONDS = 10
 class WebhookServer:
     """``async with WebhookServer(app, host=…, port=…) as server: server.port``; port 0 takes a free one.
 
-    Leaving the block takes no new request and lets the running ones end. Raises `UsageProblem` PORT_TAKEN and
-    BIND_INSECURE.
+    With `shared` other processes may serve at the same port. Leaving the block takes no new request and lets the
+    running ones end. Raises `UsageProblem` PORT_TAKEN and BIND_INSECURE.
     """
 
-    def __init__(self, app: App, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, app: App, *, host: str = "127.0.0.1", port: int = 0, shared: bool = False) -> None:
         self.host = loopback(host)
         self.port = port
+        self._shared = shared
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -45,7 +45,8 @@ class WebhookServer:
         )
 
     async def __aenter__(self) -> Self:
-        listening = _listen(self.host, self.port)
+        listening = bound(self.host, self.port, shared=self._shared)
+        listening.listen(BACKLOG)
         self.port = listening.getsockname()[1]
         self._serving = asyncio.create_task(self._server.serve([listening]))
         return self
@@ -101,17 +102,3 @@ class _Joined:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named, because asyncio sets TCP_NODELAY only then; without it an answer may wait 40 ms for an ACK.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(BACKLOG)
-    except OSError as error:
-        listening.close()
-        raise port_taken(host, port, error) from None
-    return listening

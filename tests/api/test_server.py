@@ -112,6 +112,16 @@ async def test_two_servers_cannot_share_a_port(services: Services) -> None:
     assert caught.value.reason == "PORT_TAKEN"
 
 
+async def test_two_servers_share_a_port_when_both_say_so(services: Services) -> None:
+    async with GrpcServer(services, shared=True) as first:
+        async with GrpcServer(services, port=first.port, shared=True) as second:
+            assert second.port == first.port
+        with pytest.raises(UsageProblem) as caught:
+            await GrpcServer(services, port=first.port).start()
+
+    assert caught.value.reason == "PORT_TAKEN"
+
+
 async def test_localhost_and_ipv6_loopback_are_this_machine(services: Services) -> None:
     assert GrpcServer(services, host="localhost", port=1).address == "127.0.0.1:1"
     assert GrpcServer(services, host="::1", port=1).address == "[::1]:1"

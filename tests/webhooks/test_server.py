@@ -71,6 +71,18 @@ async def test_a_port_somebody_else_has_is_refused() -> None:
     assert refused.value.reason == "PORT_TAKEN"
 
 
+async def test_a_port_is_shared_by_those_who_say_so(session: aiohttp.ClientSession) -> None:
+    async with (
+        WebhookServer(Slow().app, shared=True) as one,
+        WebhookServer(Slow().app, port=one.port, shared=True) as other,
+    ):
+        assert other.port == one.port
+        with pytest.raises(UsageProblem) as refused:
+            async with WebhookServer(Slow().app, port=one.port):
+                pass
+    assert refused.value.reason == "PORT_TAKEN"
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
 def test_an_address_others_can_reach_is_refused(host: str) -> None:
     with pytest.raises(UsageProblem) as refused:

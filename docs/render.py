@@ -16,6 +16,7 @@ from payment_kit.config import Settings, names
 from payment_kit.errors import REASONS
 from payment_kit.sandbox import control
 from payment_kit.sandbox.differences import DIFFERENCES
+from payment_kit.v1 import options_pb2
 
 FOLDER = Path(__file__).resolve().parent
 WIDTH = 100
@@ -196,10 +197,11 @@ def service() -> str:
         "",
     ]
     for one in contract.services():
-        lines += [f"## {one.name}", "", "| method | asks | what it does |", "| --- | --- | --- |"]
+        lines += [f"## {one.name}", "", "| method | who may | asks | what it does |", "| --- | --- | --- | --- |"]
         for method in contract.methods(one):
             asks = f"`{method.verb} {method.path}`" if method.path else "the mirror" if method.object else "nobody"
-            lines.append(f"| `{method.name}` | {asks} | {contract.comments()[method.full_name]} |")
+            role = options_pb2.Role.Name(method.role).removeprefix("ROLE_").lower()
+            lines.append(f"| `{method.name}` | {role} | {asks} | {contract.comments()[method.full_name]} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -28,7 +28,8 @@ class Method:
     """One method of the contract.
 
     `object` is Stripe's name of what it is about (empty when it shows none), `shown` the field of the answer that holds
-    it, `path` what is asked of Stripe ("/v1/customers/{id}"; empty for a read of the mirror).
+    it, `path` what is asked of Stripe ("/v1/customers/{id}"; empty for a read of the mirror), `role` the number of who
+    may call it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Method:
     verb: str
     path: str
     expand: tuple[str, ...]
+    role: "options_pb2.Role.ValueType"
     takes: type[Message]
     answers: type[Message]
 
@@ -115,6 +117,7 @@ def _method(method: MethodDescriptor) -> Method:
         verb=call.stripe.partition(" ")[0],
         path=call.stripe.partition(" ")[2],
         expand=tuple(call.expand),
+        role=call.role,
         takes=GetMessageClass(method.input_type),
         answers=GetMessageClass(method.output_type),
     )

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
 import sys
@@ -20,25 +21,76 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-@_typing.final
-class Call(_message.Message):
+class _Role:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROLE_UNSPECIFIED: _Role.ValueType  # 0
+    """Nobody: a method without a role is refused to everybody."""
+    ROLE_READER: _Role.ValueType  # 1
+    """Reads everything the service shows."""
+    ROLE_CATALOG: _Role.ValueType  # 2
+    """Keeps what is sold: products, prices, coupons, promotion codes, tax rates, payment links."""
+    ROLE_CUSTOMERS: _Role.ValueType  # 3
+    """Keeps customers and how they pay: customers, payment methods, setup intents."""
+    ROLE_BILLING: _Role.ValueType  # 4
+    """Bills: subscriptions, invoices, quotes."""
+    ROLE_PAYMENTS: _Role.ValueType  # 5
+    """Takes payments: payment intents, checkout sessions, purchases."""
+    ROLE_REFUNDS: _Role.ValueType  # 6
+    """Gives money back and answers disputes."""
+    ROLE_EVENTS: _Role.ValueType  # 7
+    """Hands over webhooks and replays events."""
+    ROLE_ADMIN: _Role.ValueType  # 8
+    """Everything."""
+
+class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """How the contract is carried out. The service reads these options from the descriptors: what stands in the contract is
     what happens. Whoever calls the service needs none of them.
 
-    How a method is carried out.
+    What a caller may do. Every role but ROLE_EVENTS may also read; ROLE_ADMIN may do everything.
     """
+
+ROLE_UNSPECIFIED: Role.ValueType  # 0
+"""Nobody: a method without a role is refused to everybody."""
+ROLE_READER: Role.ValueType  # 1
+"""Reads everything the service shows."""
+ROLE_CATALOG: Role.ValueType  # 2
+"""Keeps what is sold: products, prices, coupons, promotion codes, tax rates, payment links."""
+ROLE_CUSTOMERS: Role.ValueType  # 3
+"""Keeps customers and how they pay: customers, payment methods, setup intents."""
+ROLE_BILLING: Role.ValueType  # 4
+"""Bills: subscriptions, invoices, quotes."""
+ROLE_PAYMENTS: Role.ValueType  # 5
+"""Takes payments: payment intents, checkout sessions, purchases."""
+ROLE_REFUNDS: Role.ValueType  # 6
+"""Gives money back and answers disputes."""
+ROLE_EVENTS: Role.ValueType  # 7
+"""Hands over webhooks and replays events."""
+ROLE_ADMIN: Role.ValueType  # 8
+"""Everything."""
+Global___Role: _TypeAlias = Role  # noqa: Y015
+
+@_typing.final
+class Call(_message.Message):
+    """How a method is carried out."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     STRIPE_FIELD_NUMBER: _builtins.int
     EXPAND_FIELD_NUMBER: _builtins.int
     OBJECT_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     stripe: _builtins.str
     """What is asked of Stripe, "POST /v1/payment_intents/{id}/confirm"; {id} is the request's. Empty: answered by the
     mirror alone.
     """
     object: _builtins.str
     """The object it is about, when the answer shows none: "customer"."""
+    role: Global___Role.ValueType
+    """Who may call it."""
     @_builtins.property
     def expand(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What Stripe shows whole in its answer, in place of an id."""
@@ -49,10 +101,11 @@ class Call(_message.Message):
         stripe: _builtins.str = ...,
         expand: _abc.Iterable[_builtins.str] | None = ...,
         object: _builtins.str = ...,
+        role: Global___Role.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expand", b"expand", "object", b"object", "stripe", b"stripe"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expand", b"expand", "object", b"object", "role", b"role", "stripe", b"stripe"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from payment_kit.v1 import options_pb2 as payment__kit_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpayment_kit/v1/webhook.proto\x12\x0epayment_kit.v1\"D\n\x14HandleWebhookRequest\x12\x14\n\x07payload\x18\x01 \x01(\x0c\x42\x03\x80\x01\x01\x12\x16\n\tsignature\x18\x02 \x01(\tB\x03\x80\x01\x01\"<\n\x15HandleWebhookResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x32n\n\x0eWebhookService\x12\\\n\rHandleWebhook\x12$.payment_kit.v1.HandleWebhookRequest\x1a%.payment_kit.v1.HandleWebhookResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpayment_kit/v1/webhook.proto\x12\x0epayment_kit.v1\x1a\x1cpayment_kit/v1/options.proto\"D\n\x14HandleWebhookRequest\x12\x14\n\x07payload\x18\x01 \x01(\x0c\x42\x03\x80\x01\x01\x12\x16\n\tsignature\x18\x02 \x01(\tB\x03\x80\x01\x01\"<\n\x15HandleWebhookResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x32v\n\x0eWebhookService\x12\x64\n\rHandleWebhook\x12$.payment_kit.v1.HandleWebhookRequest\x1a%.payment_kit.v1.HandleWebhookResponse\"\x06\xc2\xda\x18\x02 \x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +36,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HANDLEWEBHOOKREQUEST'].fields_by_name['payload']._serialized_options = b'\200\001\001'
   _globals['_HANDLEWEBHOOKREQUEST'].fields_by_name['signature']._loaded_options = None
   _globals['_HANDLEWEBHOOKREQUEST'].fields_by_name['signature']._serialized_options = b'\200\001\001'
-  _globals['_HANDLEWEBHOOKREQUEST']._serialized_start=48
-  _globals['_HANDLEWEBHOOKREQUEST']._serialized_end=116
-  _globals['_HANDLEWEBHOOKRESPONSE']._serialized_start=118
-  _globals['_HANDLEWEBHOOKRESPONSE']._serialized_end=178
-  _globals['_WEBHOOKSERVICE']._serialized_start=180
-  _globals['_WEBHOOKSERVICE']._serialized_end=290
+  _globals['_WEBHOOKSERVICE'].methods_by_name['HandleWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['HandleWebhook']._serialized_options = b'\302\332\030\002 \007'
+  _globals['_HANDLEWEBHOOKREQUEST']._serialized_start=78
+  _globals['_HANDLEWEBHOOKREQUEST']._serialized_end=146
+  _globals['_HANDLEWEBHOOKRESPONSE']._serialized_start=148
+  _globals['_HANDLEWEBHOOKRESPONSE']._serialized_end=208
+  _globals['_WEBHOOKSERVICE']._serialized_start=210
+  _globals['_WEBHOOKSERVICE']._serialized_end=328
 # @@protoc_insertion_point(module_scope)

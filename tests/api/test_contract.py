@@ -12,6 +12,7 @@ from payment_kit.api.params import NOT_STRIPES, changeable, params
 from payment_kit.errors import UsageProblem
 from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.payments import rules
+from payment_kit.v1 import options_pb2
 from payment_kit.v1.customer_pb2 import CreateCustomerRequest, Customer
 from payment_kit.v1.payment_intent_pb2 import CancelPaymentIntentRequest, CreatePaymentIntentRequest, PaymentIntent
 from payment_kit.v1.payment_method_pb2 import PaymentMethod
@@ -49,6 +50,13 @@ def test_names_are_the_methods_only_key() -> None:
 def test_a_method_is_about_an_object_of_the_mirror(method: Method) -> None:
     assert method.object in CATALOGUE
     assert not method.path or method.path.startswith(CATALOGUE[method.object].path)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_every_method_has_a_role_and_reading_needs_no_more_than_a_reader(method: Method) -> None:
+    assert method.role != options_pb2.ROLE_UNSPECIFIED
+    reads = method.kind in ("get", "list") and method.name != "HandleWebhook"
+    assert (method.role == options_pb2.ROLE_READER) == reads
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)

@@ -54,7 +54,7 @@ async def _run(server: Postgres, trials: int, seed: int, seconds: float) -> int:
             return 1
     for what, times in sorted(met.items()):
         print(f"{times:6} {what}")
-    missed = points.POINTS.keys() - met.keys()
+    missed = {name for name, point in points.POINTS.items() if point.door != "service"} - met.keys()
     print(f"{done} kills: nothing lost, nothing repeated; points never met: {', '.join(sorted(missed)) or 'none'}")
     return 0
 

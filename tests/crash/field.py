@@ -120,6 +120,10 @@ class Field:
         """How many requests met this fault."""
         return self.stripe.account.sandbox.worlds.default.faults.counts.get(name, 0)
 
+    async def asked(self, query: str) -> int:
+        """One number."""
+        return int((await judge.asked(self.dsn, query))[0][0])
+
     async def empty(self) -> None:
         """Forget everything that was mirrored."""
         async with await connect_async(self.dsn) as connection, connection.transaction():

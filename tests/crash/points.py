@@ -19,7 +19,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from payment_kit.database.queries import sql
 
-Door = Literal["receiver", "worker", "owed", "backfill", "catch_up"]
+Door = Literal["receiver", "worker", "owed", "backfill", "catch_up", "service"]
 When = Literal["before", "after", "uncommitted", "committed"]
 SIGN = "dies at "
 
@@ -62,6 +62,14 @@ POINTS: Mapping[str, Point] = {
     "catch_up_after_apply_before_claim": Point("catch_up", "before", "sync.complete"),
     "catch_up_after_claim_before_commit": Point("catch_up", "after", "sync.complete"),
     "catch_up_after_commit": Point("catch_up", "committed", "sync.complete"),
+    "write_before_claim": Point("service", "before", "requests.claim"),
+    "write_after_claim": Point("service", "committed", "requests.claim"),
+    "write_before_stripe": Point("service", "before", "payment_kit.stripe_gateway.gateway:StripeGateway.request"),
+    "write_after_stripe": Point("service", "after", "payment_kit.stripe_gateway.gateway:StripeGateway.request"),
+    "write_before_outcome": Point("service", "before", "requests.finish"),
+    "write_after_outcome_before_commit": Point("service", "after", "requests.finish"),
+    "write_after_commit": Point("service", "committed", "requests.finish"),
+    "write_before_answer": Point("service", "after", "payment_kit.payments.idempotency:Writes.once"),
 }
 
 

@@ -18,6 +18,8 @@ from payment_kit.v1.payment_intent_pb2 import CancelPaymentIntentRequest, Create
 from payment_kit.v1.payment_method_pb2 import PaymentMethod
 from payment_kit.v1.price_pb2 import CreatePriceRequest, Recurring
 
+from .exercised import exercised
+
 METHODS = [method for service in contract.services() for method in contract.methods(service)]
 
 
@@ -89,6 +91,10 @@ def test_an_update_may_name_what_is_not_only_read_down_to_the_last_field() -> No
     assert changeable(PaymentMethod.DESCRIPTOR) == [
         *("card.exp_month", "card.exp_year", "billing_details.name", "billing_details.email", "metadata")
     ]
+
+
+def test_every_method_is_carried_out_by_a_test() -> None:
+    assert {method.name for method in METHODS} - exercised().keys() == set()
 
 
 def test_words_of_an_enum_are_stripes() -> None:

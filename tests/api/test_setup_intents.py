@@ -130,12 +130,10 @@ async def test_what_cannot_be_is_refused_before_anything_happens(
 
 async def test_one_that_never_was_is_not_found(service: Service) -> None:
     confirm = ConfirmSetupIntentRequest(request_id=new_id(), id="seti_none", payment_method="pm_card_visa")
-    for call in (
-        service.setup_intents.GetSetupIntent(GetSetupIntentRequest(id="seti_none")),
-        service.setup_intents.ConfirmSetupIntent(confirm),
-    ):
-        failed = await failure(call)
-        assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "RESOURCE_NOT_FOUND")
+    read = await failure(service.setup_intents.GetSetupIntent(GetSetupIntentRequest(id="seti_none")))
+    confirmed = await failure(service.setup_intents.ConfirmSetupIntent(confirm))
+    assert read.code == confirmed.code == grpc.StatusCode.NOT_FOUND
+    assert read.reason == confirmed.reason == "RESOURCE_NOT_FOUND"
 
 
 async def test_they_are_listed_by_customer_and_state_in_pages(service: Service) -> None:

@@ -27,7 +27,7 @@ from payment_kit.v1 import options_pb2 as payment__kit_dot_v1_dot_options__pb2
 from payment_kit.v1 import price_pb2 as payment__kit_dot_v1_dot_price__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epayment_kit/v1/line_item.proto\x12\x0epayment_kit.v1\x1a\x1bpayment_kit/v1/common.proto\x1a\x1cpayment_kit/v1/options.proto\x1a\x1apayment_kit/v1/price.proto\"\x8e\x02\n\x08LineItem\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x03\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12.\n\x0f\x61mount_subtotal\x18\x05 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12.\n\x0f\x61mount_discount\x18\x06 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12)\n\namount_tax\x18\x07 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12+\n\x0c\x61mount_total\x18\x08 \x01(\x0b\x32\x15.payment_kit.v1.Money:\x08\xc2\xda\x18\x04item\"\xae\x01\n\x0eLineItemParams\x12\x1c\n\x05price\x18\x01 \x01(\tB\x0b\xc2\xda\x18\x07\x12\x05priceH\x00\x12/\n\nprice_data\x18\x02 \x01(\x0b\x32\x19.payment_kit.v1.PriceDataH\x00\x12\x1a\n\x08quantity\x18\x03 \x01(\x03\x42\x08\xc2\xda\x18\x04\x38\xbf\x84=\x12!\n\ttax_rates\x18\x04 \x03(\tB\x0e\xc2\xda\x18\n\x12\x08tax_rateB\x0e\n\x04sold\x12\x06\xc2\xda\x18\x02\x08\x01\"\xd0\x01\n\tPriceData\x12\x34\n\x0bunit_amount\x18\x01 \x01(\x0b\x32\x15.payment_kit.v1.MoneyB\x08\xc2\xda\x18\x04\x18\x01 \x01\x12 \n\x07product\x18\x02 \x01(\tB\r\xc2\xda\x18\t\x12\x07productH\x00\x12/\n\x0cproduct_name\x18\x03 \x01(\tB\x17\xc2\xda\x18\x13\n\x11product_data.nameH\x00\x12,\n\trecurring\x18\x04 \x01(\x0b\x32\x19.payment_kit.v1.RecurringB\x0c\n\x02of\x12\x06\xc2\xda\x18\x02\x08\x01\"p\n\x0e\x44iscountParams\x12\x1e\n\x06\x63oupon\x18\x01 \x01(\tB\x0c\xc2\xda\x18\x08\x12\x06\x63ouponH\x00\x12.\n\x0epromotion_code\x18\x02 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0epromotion_codeH\x00\x42\x0e\n\x04\x66rom\x12\x06\xc2\xda\x18\x02\x08\x01\"`\n\x14ListLineItemsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12!\n\x06parent\x18\x03 \x01(\tB\x11\xc2\xda\x18\r\n\tparent_id\x18\x01\"^\n\x15ListLineItemsResponse\x12,\n\nline_items\x18\x01 \x03(\x0b\x32\x18.payment_kit.v1.LineItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2w\n\x0fLineItemService\x12\x64\n\rListLineItems\x12$.payment_kit.v1.ListLineItemsRequest\x1a%.payment_kit.v1.ListLineItemsResponse\"\x06\xc2\xda\x18\x02 \x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epayment_kit/v1/line_item.proto\x12\x0epayment_kit.v1\x1a\x1bpayment_kit/v1/common.proto\x1a\x1cpayment_kit/v1/options.proto\x1a\x1apayment_kit/v1/price.proto\"\x8e\x02\n\x08LineItem\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x03\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12.\n\x0f\x61mount_subtotal\x18\x05 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12.\n\x0f\x61mount_discount\x18\x06 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12)\n\namount_tax\x18\x07 \x01(\x0b\x32\x15.payment_kit.v1.Money\x12+\n\x0c\x61mount_total\x18\x08 \x01(\x0b\x32\x15.payment_kit.v1.Money:\x08\xc2\xda\x18\x04item\"\xae\x01\n\x0eLineItemParams\x12\x1c\n\x05price\x18\x01 \x01(\tB\x0b\xc2\xda\x18\x07\x12\x05priceH\x00\x12/\n\nprice_data\x18\x02 \x01(\x0b\x32\x19.payment_kit.v1.PriceDataH\x00\x12\x1a\n\x08quantity\x18\x03 \x01(\x03\x42\x08\xc2\xda\x18\x04\x38\xbf\x84=\x12!\n\ttax_rates\x18\x04 \x03(\tB\x0e\xc2\xda\x18\n\x12\x08tax_rateB\x0e\n\x04sold\x12\x06\xc2\xda\x18\x02\x08\x01\"\xd2\x01\n\tPriceData\x12\x34\n\x0bunit_amount\x18\x01 \x01(\x0b\x32\x15.payment_kit.v1.MoneyB\x08\xc2\xda\x18\x04\x18\x01 \x01\x12 \n\x07product\x18\x02 \x01(\tB\r\xc2\xda\x18\t\x12\x07productH\x00\x12/\n\x0cproduct_name\x18\x03 \x01(\tB\x17\xc2\xda\x18\x13\n\x11product_data.nameH\x00\x12,\n\trecurring\x18\x04 \x01(\x0b\x32\x19.payment_kit.v1.RecurringB\x0e\n\x04item\x12\x06\xc2\xda\x18\x02\x08\x01\"r\n\x0e\x44iscountParams\x12\x1e\n\x06\x63oupon\x18\x01 \x01(\tB\x0c\xc2\xda\x18\x08\x12\x06\x63ouponH\x00\x12.\n\x0epromotion_code\x18\x02 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0epromotion_codeH\x00\x42\x10\n\x06source\x12\x06\xc2\xda\x18\x02\x08\x01\"`\n\x14ListLineItemsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12!\n\x06parent\x18\x03 \x01(\tB\x11\xc2\xda\x18\r\n\tparent_id\x18\x01\"^\n\x15ListLineItemsResponse\x12,\n\nline_items\x18\x01 \x03(\x0b\x32\x18.payment_kit.v1.LineItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2w\n\x0fLineItemService\x12\x64\n\rListLineItems\x12$.payment_kit.v1.ListLineItemsRequest\x1a%.payment_kit.v1.ListLineItemsResponse\"\x06\xc2\xda\x18\x02 \x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,16 +44,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINEITEMPARAMS'].fields_by_name['quantity']._serialized_options = b'\302\332\030\0048\277\204='
   _globals['_LINEITEMPARAMS'].fields_by_name['tax_rates']._loaded_options = None
   _globals['_LINEITEMPARAMS'].fields_by_name['tax_rates']._serialized_options = b'\302\332\030\n\022\010tax_rate'
-  _globals['_PRICEDATA'].oneofs_by_name['of']._loaded_options = None
-  _globals['_PRICEDATA'].oneofs_by_name['of']._serialized_options = b'\302\332\030\002\010\001'
+  _globals['_PRICEDATA'].oneofs_by_name['item']._loaded_options = None
+  _globals['_PRICEDATA'].oneofs_by_name['item']._serialized_options = b'\302\332\030\002\010\001'
   _globals['_PRICEDATA'].fields_by_name['unit_amount']._loaded_options = None
   _globals['_PRICEDATA'].fields_by_name['unit_amount']._serialized_options = b'\302\332\030\004\030\001 \001'
   _globals['_PRICEDATA'].fields_by_name['product']._loaded_options = None
   _globals['_PRICEDATA'].fields_by_name['product']._serialized_options = b'\302\332\030\t\022\007product'
   _globals['_PRICEDATA'].fields_by_name['product_name']._loaded_options = None
   _globals['_PRICEDATA'].fields_by_name['product_name']._serialized_options = b'\302\332\030\023\n\021product_data.name'
-  _globals['_DISCOUNTPARAMS'].oneofs_by_name['from']._loaded_options = None
-  _globals['_DISCOUNTPARAMS'].oneofs_by_name['from']._serialized_options = b'\302\332\030\002\010\001'
+  _globals['_DISCOUNTPARAMS'].oneofs_by_name['source']._loaded_options = None
+  _globals['_DISCOUNTPARAMS'].oneofs_by_name['source']._serialized_options = b'\302\332\030\002\010\001'
   _globals['_DISCOUNTPARAMS'].fields_by_name['coupon']._loaded_options = None
   _globals['_DISCOUNTPARAMS'].fields_by_name['coupon']._serialized_options = b'\302\332\030\010\022\006coupon'
   _globals['_DISCOUNTPARAMS'].fields_by_name['promotion_code']._loaded_options = None
@@ -67,13 +67,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINEITEMPARAMS']._serialized_start=411
   _globals['_LINEITEMPARAMS']._serialized_end=585
   _globals['_PRICEDATA']._serialized_start=588
-  _globals['_PRICEDATA']._serialized_end=796
-  _globals['_DISCOUNTPARAMS']._serialized_start=798
-  _globals['_DISCOUNTPARAMS']._serialized_end=910
-  _globals['_LISTLINEITEMSREQUEST']._serialized_start=912
-  _globals['_LISTLINEITEMSREQUEST']._serialized_end=1008
-  _globals['_LISTLINEITEMSRESPONSE']._serialized_start=1010
-  _globals['_LISTLINEITEMSRESPONSE']._serialized_end=1104
-  _globals['_LINEITEMSERVICE']._serialized_start=1106
-  _globals['_LINEITEMSERVICE']._serialized_end=1225
+  _globals['_PRICEDATA']._serialized_end=798
+  _globals['_DISCOUNTPARAMS']._serialized_start=800
+  _globals['_DISCOUNTPARAMS']._serialized_end=914
+  _globals['_LISTLINEITEMSREQUEST']._serialized_start=916
+  _globals['_LISTLINEITEMSREQUEST']._serialized_end=1012
+  _globals['_LISTLINEITEMSRESPONSE']._serialized_start=1014
+  _globals['_LISTLINEITEMSRESPONSE']._serialized_end=1108
+  _globals['_LINEITEMSERVICE']._serialized_start=1110
+  _globals['_LINEITEMSERVICE']._serialized_end=1229
 # @@protoc_insertion_point(module_scope)

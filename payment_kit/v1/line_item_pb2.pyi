@@ -148,13 +148,13 @@ class PriceData(_message.Message):
         product_name: _builtins.str = ...,
         recurring: _price_pb2.Recurring | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["of", b"of", "product", b"product", "product_name", b"product_name", "recurring", b"recurring", "unit_amount", b"unit_amount"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "product", b"product", "product_name", b"product_name", "recurring", b"recurring", "unit_amount", b"unit_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["of", b"of", "product", b"product", "product_name", b"product_name", "recurring", b"recurring", "unit_amount", b"unit_amount"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "product", b"product", "product_name", b"product_name", "recurring", b"recurring", "unit_amount", b"unit_amount"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_of: _TypeAlias = _typing.Literal["product", "product_name"]  # noqa: Y015
-    _WhichOneofArgType_of: _TypeAlias = _typing.Literal["of", b"of"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_of) -> _WhichOneofReturnType_of | None: ...
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["product", "product_name"]  # noqa: Y015
+    _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
 Global___PriceData: _TypeAlias = PriceData  # noqa: Y015
 
@@ -176,13 +176,13 @@ class DiscountParams(_message.Message):
         coupon: _builtins.str = ...,
         promotion_code: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["coupon", b"coupon", "from", b"from", "promotion_code", b"promotion_code"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coupon", b"coupon", "promotion_code", b"promotion_code", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon", b"coupon", "from", b"from", "promotion_code", b"promotion_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon", b"coupon", "promotion_code", b"promotion_code", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_from: _TypeAlias = _typing.Literal["coupon", "promotion_code"]  # noqa: Y015
-    _WhichOneofArgType_from: _TypeAlias = _typing.Literal["from", b"from"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_from) -> _WhichOneofReturnType_from | None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["coupon", "promotion_code"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
 
 Global___DiscountParams: _TypeAlias = DiscountParams  # noqa: Y015
 

@@ -145,6 +145,9 @@ async def test_a_session_saves_a_way_to_pay(service: Service) -> None:
     assert made.payment_state == CheckoutSession.PAYMENT_STATE_NO_PAYMENT_REQUIRED
     assert (made.customer, made.setup_intent[:5]) == (customer, "seti_")
     assert await service.rows("select id from stripe.setup_intents") == [(made.setup_intent,)]
+    end = ExpireCheckoutSessionRequest(request_id=new_id(), id=made.id)
+    await service.checkout_sessions.ExpireCheckoutSession(end)
+    assert await service.rows("select status from stripe.setup_intents") == [("canceled",)]
 
 
 async def test_a_session_subscribes_after_a_trial(service: Service) -> None:
@@ -210,12 +213,12 @@ async def test_sessions_are_listed_by_whose_and_where_they_stand(service: Servic
         ("line_items[1].price", {"line_items": [tea(), LineItemParams(price="a/b")]}),
         ("line_items[0].quantity", {"line_items": [tea(quantity=-1)]}),
         (
-            "line_items[0].price_data.of",
+            "line_items[0].price_data.item",
             {"line_items": [LineItemParams(price_data=PriceData(unit_amount=Money(currency="usd")))]},
         ),
         ("line_items[0].price_data.unit_amount.currency", {"line_items": [tea(currency="USD")]}),
         ("line_items[0].tax_rates[0]", {"line_items": [LineItemParams(price="price_1", tax_rates=["x"])]}),
-        ("discounts[0].from", {"line_items": [tea()], "discounts": [DiscountParams()]}),
+        ("discounts[0].source", {"line_items": [tea()], "discounts": [DiscountParams()]}),
     ],
 )
 async def test_a_session_that_cannot_be_is_refused_before_anything_happens(
@@ -379,7 +382,10 @@ async def test_a_quote_becomes_a_subscription(service: Service) -> None:
     await finalized(service, made.id)
     accepted = (await service.quotes.AcceptQuote(AcceptQuoteRequest(request_id=new_id(), id=made.id))).quote
     read = GetSubscriptionRequest(id=accepted.subscription)
-    assert (await service.subscriptions.GetSubscription(read)).subscription.customer == customer
+    subscription = (await service.subscriptions.GetSubscription(read)).subscription
+    assert subscription.customer == customer
+    first = GetInvoiceRequest(id=subscription.latest_invoice)
+    assert (await service.invoices.GetInvoice(first)).invoice.subscription == accepted.subscription
 
 
 async def test_a_quote_has_discounts_of_its_own_and_items_of_a_product(service: Service) -> None:

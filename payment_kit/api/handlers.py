@@ -28,7 +28,6 @@ WRITES: Mapping[str, Write] = {
     "CreateRefund": refunds.create,
     "CreateSetupIntent": intents.create,
     "ConfirmSetupIntent": intents.write,
-    "CancelSetupIntent": intents.write,
 }
 """Writes that are more than one request of Stripe, or have rules no single field can say."""
 

@@ -17,6 +17,9 @@ from ..fix_service import Service, failure, new_id
 from . import calls
 
 
+DONE = "https://shop.example/done"
+
+
 def setup(customer: str = "", **fields: object) -> CreateSetupIntentRequest:
     return CreateSetupIntentRequest(request_id=new_id(), customer=customer, **fields)  # type: ignore[arg-type]
 
@@ -71,14 +74,18 @@ async def test_it_is_confirmed_later(service: Service) -> None:
 
 
 async def test_a_customer_who_must_authenticate_gets_a_secret_for_the_browser(service: Service) -> None:
-    request = setup(
-        payment_method="pm_card_authenticationRequired", confirm=True, return_url="https://shop.example/done"
-    )
+    request = setup(payment_method="pm_card_authenticationRequired", confirm=True, return_url=DONE)
 
     asked = await made(service, request)
 
     assert asked.state == SetupIntent.STATE_REQUIRES_ACTION
     assert asked.client_secret.startswith(asked.id)
+    again = ConfirmSetupIntentRequest(
+        request_id=new_id(), id=asked.id, payment_method="pm_card_authenticationRequired", return_url=DONE
+    )
+    first = await service.setup_intents.ConfirmSetupIntent(again)
+    assert first.setup_intent.client_secret == asked.client_secret
+    assert await service.setup_intents.ConfirmSetupIntent(again) == first
 
 
 async def test_a_refused_card_says_why_and_the_intent_can_be_read(service: Service) -> None:
@@ -124,7 +131,8 @@ async def test_what_cannot_be_is_refused_before_anything_happens(
 
     failed = await failure(service.setup_intents.CreateSetupIntent(request))
 
-    assert (failed.code, failed.fields) == (grpc.StatusCode.INVALID_ARGUMENT, (field,))
+    assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID")
+    assert failed.fields == (field,)
     assert service.made("setup_intent") == []
 
 

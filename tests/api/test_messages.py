@@ -43,7 +43,7 @@ def test_an_expanded_reference_is_its_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "shown"), [(19, "19"), (7.25, "7.25"), (0.00001, "0.00001"), (0, "0"), (None, ""), (True, "")]
+    ("sent", "shown"), [(19, "19"), (7.25, "7.25"), (0.0000001, "0.0000001"), (0, "0"), (None, ""), (True, "")]
 )
 def test_a_rate_is_written_out_as_it_was_sent(sent: object, shown: str) -> None:
     assert message(BalanceTransaction, {"id": "txn_1", "exchange_rate": sent}).exchange_rate == shown

@@ -16,7 +16,6 @@ from payment_kit.v1.setup_intent_pb2 import (
 from ..fix_service import Service, failure, new_id
 from . import calls
 
-
 DONE = "https://shop.example/done"
 
 

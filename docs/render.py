@@ -187,21 +187,28 @@ def sandbox_in_tests() -> str:
 
 
 def service() -> str:
-    """Every method of the gRPC contract, from its descriptors."""
+    """Every method of the gRPC contract, from its descriptors, with the test that carries it out."""
+    sys.path.insert(0, str(FOLDER.parent))  # as above
+    from tests.api.exercised import exercised
+
     lines = [
         "# The gRPC service",
         "",
         "Generated from [the contract](../proto/payment_kit/v1), which says what every field is. Writes carry a",
         "`request_id`, a UUID of yours, and happen once however often they are sent. What answers from the mirror",
-        "never waits for Stripe.",
+        "never waits for Stripe. Each method is carried out end to end, over a real channel, by the test in its row.",
         "",
     ]
     for one in contract.services():
-        lines += [f"## {one.name}", "", "| method | who may | asks | what it does |", "| --- | --- | --- | --- |"]
+        lines += [f"## {one.name}", ""]
+        lines += ["| method | who may | asks | what it does | tested by |", "| --- | --- | --- | --- | --- |"]
         for method in contract.methods(one):
             asks = f"`{method.verb} {method.path}`" if method.path else "the mirror" if method.object else "nobody"
             role = options_pb2.Role.Name(method.role).removeprefix("ROLE_").lower()
-            lines.append(f"| `{method.name}` | {role} | {asks} | {contract.comments()[method.full_name]} |")
+            test = exercised().get(method.name)  # a test of the contract fails when there is none
+            shown = f"[{test.test.removeprefix('test_').replace('_', ' ')}](../tests/api/{test.file})" if test else ""
+            row = (f"`{method.name}`", role, asks, contract.comments()[method.full_name], shown)
+            lines.append(f"| {' | '.join(row)} |")
         lines.append("")
     return "\n".join(lines)
 

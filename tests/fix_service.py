@@ -22,27 +22,55 @@ from payment_kit.mirror.signature import sign
 from payment_kit.payments.desk import Desk, open_desk
 from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import StripeGateway
+from payment_kit.v1.balance_pb2_grpc import BalanceServiceStub
+from payment_kit.v1.balance_transaction_pb2_grpc import BalanceTransactionServiceStub
+from payment_kit.v1.charge_pb2_grpc import ChargeServiceStub
+from payment_kit.v1.checkout_session_pb2_grpc import CheckoutSessionServiceStub
+from payment_kit.v1.coupon_pb2_grpc import CouponServiceStub
 from payment_kit.v1.customer_pb2_grpc import CustomerServiceStub
+from payment_kit.v1.dispute_pb2_grpc import DisputeServiceStub
 from payment_kit.v1.invoice_pb2_grpc import InvoiceServiceStub
+from payment_kit.v1.line_item_pb2_grpc import LineItemServiceStub
 from payment_kit.v1.payment_intent_pb2_grpc import PaymentIntentServiceStub
+from payment_kit.v1.payment_link_pb2_grpc import PaymentLinkServiceStub
 from payment_kit.v1.payment_method_pb2_grpc import PaymentMethodServiceStub
+from payment_kit.v1.payout_pb2_grpc import PayoutServiceStub
 from payment_kit.v1.price_pb2_grpc import PriceServiceStub
 from payment_kit.v1.product_pb2_grpc import ProductServiceStub
+from payment_kit.v1.promotion_code_pb2_grpc import PromotionCodeServiceStub
+from payment_kit.v1.quote_pb2_grpc import QuoteServiceStub
 from payment_kit.v1.refund_pb2_grpc import RefundServiceStub
+from payment_kit.v1.review_pb2_grpc import ReviewServiceStub
+from payment_kit.v1.setup_intent_pb2_grpc import SetupIntentServiceStub
 from payment_kit.v1.subscription_pb2_grpc import SubscriptionServiceStub
+from payment_kit.v1.tax_rate_pb2_grpc import TaxRateServiceStub
 from payment_kit.v1.webhook_pb2_grpc import WebhookServiceStub
 from tests.waiting import SECONDS_MAX
 
 if TYPE_CHECKING:
     # The asynchronous stubs are types only.
+    from payment_kit.v1.balance_pb2_grpc import BalanceServiceAsyncStub
+    from payment_kit.v1.balance_transaction_pb2_grpc import BalanceTransactionServiceAsyncStub
+    from payment_kit.v1.charge_pb2_grpc import ChargeServiceAsyncStub
+    from payment_kit.v1.checkout_session_pb2_grpc import CheckoutSessionServiceAsyncStub
+    from payment_kit.v1.coupon_pb2_grpc import CouponServiceAsyncStub
     from payment_kit.v1.customer_pb2_grpc import CustomerServiceAsyncStub
+    from payment_kit.v1.dispute_pb2_grpc import DisputeServiceAsyncStub
     from payment_kit.v1.invoice_pb2_grpc import InvoiceServiceAsyncStub
+    from payment_kit.v1.line_item_pb2_grpc import LineItemServiceAsyncStub
     from payment_kit.v1.payment_intent_pb2_grpc import PaymentIntentServiceAsyncStub
+    from payment_kit.v1.payment_link_pb2_grpc import PaymentLinkServiceAsyncStub
     from payment_kit.v1.payment_method_pb2_grpc import PaymentMethodServiceAsyncStub
+    from payment_kit.v1.payout_pb2_grpc import PayoutServiceAsyncStub
     from payment_kit.v1.price_pb2_grpc import PriceServiceAsyncStub
     from payment_kit.v1.product_pb2_grpc import ProductServiceAsyncStub
+    from payment_kit.v1.promotion_code_pb2_grpc import PromotionCodeServiceAsyncStub
+    from payment_kit.v1.quote_pb2_grpc import QuoteServiceAsyncStub
     from payment_kit.v1.refund_pb2_grpc import RefundServiceAsyncStub
+    from payment_kit.v1.review_pb2_grpc import ReviewServiceAsyncStub
+    from payment_kit.v1.setup_intent_pb2_grpc import SetupIntentServiceAsyncStub
     from payment_kit.v1.subscription_pb2_grpc import SubscriptionServiceAsyncStub
+    from payment_kit.v1.tax_rate_pb2_grpc import TaxRateServiceAsyncStub
     from payment_kit.v1.webhook_pb2_grpc import WebhookServiceAsyncStub
 
 WEBHOOK_SECRET = "whsec_service_tests"
@@ -93,6 +121,62 @@ class Service:
     @property
     def webhooks(self) -> "WebhookServiceAsyncStub":
         return WebhookServiceStub(self.channel)
+
+    @property
+    def setup_intents(self) -> "SetupIntentServiceAsyncStub":
+        return SetupIntentServiceStub(self.channel)
+
+    @property
+    def coupons(self) -> "CouponServiceAsyncStub":
+        return CouponServiceStub(self.channel)
+
+    @property
+    def promotion_codes(self) -> "PromotionCodeServiceAsyncStub":
+        return PromotionCodeServiceStub(self.channel)
+
+    @property
+    def tax_rates(self) -> "TaxRateServiceAsyncStub":
+        return TaxRateServiceStub(self.channel)
+
+    @property
+    def checkout_sessions(self) -> "CheckoutSessionServiceAsyncStub":
+        return CheckoutSessionServiceStub(self.channel)
+
+    @property
+    def payment_links(self) -> "PaymentLinkServiceAsyncStub":
+        return PaymentLinkServiceStub(self.channel)
+
+    @property
+    def line_items(self) -> "LineItemServiceAsyncStub":
+        return LineItemServiceStub(self.channel)
+
+    @property
+    def quotes(self) -> "QuoteServiceAsyncStub":
+        return QuoteServiceStub(self.channel)
+
+    @property
+    def disputes(self) -> "DisputeServiceAsyncStub":
+        return DisputeServiceStub(self.channel)
+
+    @property
+    def reviews(self) -> "ReviewServiceAsyncStub":
+        return ReviewServiceStub(self.channel)
+
+    @property
+    def charges(self) -> "ChargeServiceAsyncStub":
+        return ChargeServiceStub(self.channel)
+
+    @property
+    def balance(self) -> "BalanceServiceAsyncStub":
+        return BalanceServiceStub(self.channel)
+
+    @property
+    def balance_transactions(self) -> "BalanceTransactionServiceAsyncStub":
+        return BalanceTransactionServiceStub(self.channel)
+
+    @property
+    def payouts(self) -> "PayoutServiceAsyncStub":
+        return PayoutServiceStub(self.channel)
 
     def made(self, kind: str) -> list[dict[str, Any]]:
         """The objects of a kind that the sandbox has."""

@@ -30,7 +30,10 @@ def test_the_readme_s_test_passes(stripe_sandbox: StripeSandbox) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["errors.md", "settings.md", "commands.md", "sandbox-coverage.md", "sandbox-differences.md", "sandbox-in-tests.md"],
+    [
+        *("errors.md", "settings.md", "commands.md", "service.md"),
+        *("sandbox-coverage.md", "sandbox-differences.md", "sandbox-in-tests.md"),
+    ],
 )
 def test_a_rendered_document_says_what_the_code_says(name: str) -> None:
     assert (DOCS / name).read_text() == _render().DOCUMENTS[name](), "run `make docs`"

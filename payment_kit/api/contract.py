@@ -20,7 +20,8 @@ from payment_kit import v1
 from payment_kit.resources import PACKAGE
 from payment_kit.v1 import options_pb2
 
-Kind = Literal["get", "list", "write", "update", "delete"]
+Kind = Literal["get", "list", "ask", "write", "update", "delete"]
+"""What a method does; ``ask`` reads what only Stripe holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Method:
     """One method of the contract.
 
     `object` is Stripe's name of what it is about (empty when it shows none), `shown` the field of the answer that holds
-    it, `path` what is asked of Stripe ("/v1/customers/{id}"; empty for a read of the mirror), `role` the number of who
-    may call it.
+    it, `path` what is asked of Stripe ("/v1/customers/{id}"; empty for a read of the mirror), `sends` what it is told
+    every time, a path and a value each, `role` the number of who may call it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Method:
     verb: str
     path: str
     expand: tuple[str, ...]
+    sends: tuple[tuple[str, str], ...]
     role: "options_pb2.Role.ValueType"
     takes: type[Message]
     answers: type[Message]
@@ -65,6 +67,12 @@ def stripe_option(field: FieldDescriptor) -> options_pb2.Field:
 def name_at_stripe(field: FieldDescriptor) -> tuple[str, ...]:
     """The path under which Stripe keeps a field."""
     return tuple((stripe_option(field).at or field.name).split("."))
+
+
+def currency_at_stripe(field: FieldDescriptor) -> tuple[str, ...]:
+    """The path under which Stripe keeps the currency of an amount: beside it, unless the contract says otherwise."""
+    said = stripe_option(field).currency
+    return tuple(said.split(".")) if said else (*name_at_stripe(field)[:-1], "currency")
 
 
 def is_metadata(field: FieldDescriptor) -> bool:
@@ -117,6 +125,7 @@ def _method(method: MethodDescriptor) -> Method:
         verb=call.stripe.partition(" ")[0],
         path=call.stripe.partition(" ")[2],
         expand=tuple(call.expand),
+        sends=tuple((at, value) for at, _, value in (text.partition("=") for text in call.sends)),
         role=call.role,
         takes=GetMessageClass(method.input_type),
         answers=GetMessageClass(method.output_type),
@@ -126,6 +135,8 @@ def _method(method: MethodDescriptor) -> Method:
 def _kind(method: MethodDescriptor, call: options_pb2.Call, shown: FieldDescriptor | None) -> Kind:
     if call.stripe.startswith("DELETE "):
         return "delete"
+    if call.stripe.startswith("GET "):
+        return "ask"
     if call.stripe:
         return "update" if "update_mask" in method.input_type.fields_by_name else "write"
     return "list" if shown is not None and shown.is_repeated else "get"

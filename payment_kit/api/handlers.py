@@ -7,10 +7,10 @@ from google.protobuf.message import Message
 
 from payment_kit.api.contract import Method
 from payment_kit.api.messages import message
-from payment_kit.api.params import changeable, changes, checked_id, filters, params
+from payment_kit.api.params import changeable, changes, checked_id, filters, params, put
 from payment_kit.api.requests import masked, write_request
 from payment_kit.mirror.intake import Intake
-from payment_kit.payments import payment_intents, payment_methods, refunds, resources
+from payment_kit.payments import intents, payment_intents, payment_methods, refunds, resources
 from payment_kit.payments.desk import Desk, Payload
 from payment_kit.payments.idempotency import Outcome, Request
 from payment_kit.payments.resources import Target
@@ -20,12 +20,14 @@ Handler = Callable[[Any, Any], Awaitable[Message]]
 Write = Callable[[Desk, Request, Target, Payload], Awaitable[Outcome]]
 
 WRITES: Mapping[str, Write] = {
-    "CreatePaymentIntent": payment_intents.create,
-    "ConfirmPaymentIntent": payment_intents.write,
-    "CancelPaymentIntent": payment_intents.write,
+    "CreatePaymentIntent": intents.create,
+    "ConfirmPaymentIntent": intents.write,
+    "CancelPaymentIntent": intents.write,
     "CapturePaymentIntent": payment_intents.capture,
     "CreatePaymentMethod": payment_methods.create,
     "CreateRefund": refunds.create,
+    "CreateSetupIntent": intents.create,
+    "ConfirmSetupIntent": intents.write,
 }
 """Writes that are more than one request of Stripe, or have rules no single field can say."""
 
@@ -38,6 +40,8 @@ def handler(method: Method, desk: Desk, intake: Intake) -> Handler:
         return _get(method, desk)
     if method.kind == "list":
         return _list(method, desk)
+    if method.kind == "ask":
+        return _ask(method, desk)
     if method.kind == "update":
         return _update(method, desk)
     if method.kind == "delete":
@@ -64,6 +68,13 @@ def _list(method: Method, desk: Desk) -> Handler:
     return list_
 
 
+def _ask(method: Method, desk: Desk) -> Handler:
+    async def ask(request: Any, _context: Any) -> Message:
+        return _shown(method, (await desk.gateway.request("get", method.path, params(request))).body)
+
+    return ask
+
+
 def _write(method: Method, desk: Desk, write: Write) -> Handler:
     expand: Payload = {"expand": list(method.expand)} if method.expand else {}
     about_one = "{id}" in method.path
@@ -71,6 +82,8 @@ def _write(method: Method, desk: Desk, write: Write) -> Handler:
     async def act(request: Any, context: Any) -> Message:
         identity = write_request(request, method.name, context.time_remaining())
         given = params(request) | expand
+        for at, value in method.sends:
+            put(given, at.split("."), value)
         id_ = request.id if about_one else ""
         target = Target(method.object, id_, method.path.replace("{id}", id_))
         return _shown(method, (await write(desk, identity, target, given)).payload)

@@ -5,6 +5,7 @@ Stripe may send tomorrow is never an error.
 """
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from payment_kit.api.contract import is_metadata, name_at_stripe, words
+from payment_kit.api.contract import currency_at_stripe, is_metadata, name_at_stripe, words
 from payment_kit.v1.common_pb2 import Money
 
 Payload = Mapping[str, Any]
@@ -48,6 +49,8 @@ def _reader(field: FieldDescriptor) -> Read:
         return lambda payload, _: _at(payload, path) or None
     if field.is_repeated:
         return lambda payload, currency: [one(item, currency) for item in _items(_at(payload, path))]
+    if field.message_type is Money.DESCRIPTOR and (beside := currency_at_stripe(field)) != ("currency",):
+        return lambda payload, currency: one(_at(payload, path), _at(payload, beside) or currency)
     return lambda payload, currency: one(_at(payload, path), currency)
 
 
@@ -66,11 +69,18 @@ def _value(field: FieldDescriptor) -> Callable[[Any, str], Any]:
 
 def _message_value(descriptor: Descriptor) -> Callable[[Any, str], Any]:
     if descriptor is Money.DESCRIPTOR:
-        return lambda value, currency: Money(amount_minor=value or 0, currency=currency)
+        return _money
     if descriptor is Timestamp.DESCRIPTOR:
         return lambda value, _: Timestamp(seconds=value) if value else None
     # Looked up when it is needed: a message may hold one of its own kind.
     return lambda value, currency: _maker(descriptor)(value, currency) if isinstance(value, Mapping) else None
+
+
+def _money(value: Any, currency: str) -> Money | None:
+    """An amount, which may bring its own currency (as those of the balance do); None where there is neither."""
+    if isinstance(value, Mapping):
+        value, currency = value.get("amount"), value.get("currency") or currency
+    return Money(amount_minor=value or 0, currency=currency) if currency or value is not None else None
 
 
 def _at(payload: Any, path: tuple[str, ...]) -> Any:
@@ -88,4 +98,7 @@ def _items(value: Any) -> Any:
 def _text(value: Any) -> str | None:
     if isinstance(value, Mapping):
         value = value.get("id")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        # A percentage or a rate: its shortest text is what was sent.
+        return format(Decimal(repr(value)), "f")
     return value if isinstance(value, str) else None

@@ -4,19 +4,21 @@ Every broken rule raises `UsageProblem` FIELD_INVALID with the field's path. Wha
 texts, minimum amounts) is left to Stripe.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from payment_kit.api.contract import is_metadata, name_at_stripe, stripe_option, words
+from payment_kit.api.contract import currency_at_stripe, is_metadata, name_at_stripe, stripe_option, words
 from payment_kit.payments import rules
 from payment_kit.v1 import options_pb2
 from payment_kit.v1.common_pb2 import Money
 
 NOT_STRIPES = frozenset({"request_id", "id", "page_size", "page_token", "update_mask"})
 """What of a request is not passed on as a parameter."""
+_WHOLE = (Money.DESCRIPTOR, Timestamp.DESCRIPTOR)
+"""Messages that are one value."""
 
 
 def params(message: Any, prefix: str = "") -> dict[str, Any]:
@@ -28,7 +30,9 @@ def params(message: Any, prefix: str = "") -> dict[str, Any]:
         if prefix or field.name not in NOT_STRIPES:
             _put(found, field, _given(message, field, path))
     for one in message.DESCRIPTOR.oneofs:
-        if one.GetOptions().Extensions[options_pb2.choice].required and message.WhichOneof(one.name) is None:
+        chosen = message.WhichOneof(one.name)
+        nothing = chosen is None or getattr(message, chosen) == ""
+        if one.GetOptions().Extensions[options_pb2.choice].required and nothing:
             rules.invalid(f"{prefix}{one.name}", f"{prefix}{one.name} is required: {' or '.join(_names(one))}.")
     return found
 
@@ -53,11 +57,10 @@ def changes(message: Any, paths: list[str], prefix: str) -> dict[str, Any]:
     for path in paths:
         holder, field = _reached(message, path)
         _check(holder, field, f"{prefix}.{path}", masked=True)
-        value = _plain(getattr(holder, field.name), field, f"{prefix}.{path}")
         nested = found
         for name in path.split(".")[:-1]:
             nested = nested.setdefault(name, {})
-        _put(nested, field, value)
+        _put(nested, field, _changed(holder, field, f"{prefix}.{path}"))
     return found
 
 
@@ -67,7 +70,7 @@ def changeable(descriptor: Any, prefix: str = "") -> list[str]:
     for field in descriptor.fields:
         if stripe_option(field).output_only:
             continue
-        nested = field.message_type is not None and not is_metadata(field)
+        nested = field.message_type is not None and not is_metadata(field) and field.message_type not in _WHOLE
         found += changeable(field.message_type, f"{prefix}{field.name}.") if nested else [f"{prefix}{field.name}"]
     return found
 
@@ -84,6 +87,14 @@ def _given(message: Any, field: FieldDescriptor, path: str) -> Any:
         return _plain(value, field, path) if message.HasField(field.name) else None
     plain = _plain(value, field, path)
     return plain if plain not in ("", 0, False, {}, None) else None
+
+
+def _changed(message: Any, field: FieldDescriptor, path: str) -> Any:
+    """What sets a field to what `message` holds; an empty text unsets it."""
+    if field.message_type in _WHOLE and not message.HasField(field.name):
+        return ""
+    value = _plain(getattr(message, field.name), field, path)
+    return "" if value is None else value
 
 
 def _plain(value: Any, field: FieldDescriptor, path: str) -> Any:
@@ -112,13 +123,17 @@ def _put(found: dict[str, Any], field: FieldDescriptor, value: Any) -> None:
     """Set a parameter where Stripe wants it; an amount brings its currency."""
     if value is None:
         return
-    *above, name = name_at_stripe(field)
-    for one in above:
-        found = found.setdefault(one, {})
     if isinstance(value, Money):
-        found |= {name: value.amount_minor, "currency": value.currency}
-    else:
-        found[name] = value
+        put(found, currency_at_stripe(field), value.currency)
+        value = value.amount_minor
+    put(found, name_at_stripe(field), value)
+
+
+def put(found: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Set what stands at a path of parameters."""
+    for name in path[:-1]:
+        found = found.setdefault(name, {})
+    found[path[-1]] = value
 
 
 def _reached(message: Any, path: str) -> tuple[Any, FieldDescriptor]:
@@ -160,5 +175,7 @@ def _check_text(option: options_pb2.Field, path: str, value: Any) -> None:
         return
     if option.id_of and (value or option.required):
         rules.id_of(option.id_of, path, value)
+    elif option.decimal and (value or option.required):
+        rules.decimal(path, value, least=option.least, most=option.most)
     elif option.required:
         rules.text(path, value)

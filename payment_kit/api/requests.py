@@ -58,9 +58,11 @@ def _expanded(mask: FieldMask, changeable: Sequence[str]) -> list[str]:
 
 
 def _value(message: Any, path: str) -> Any:
-    for name in path.split("."):
+    *above, last = path.split(".")
+    for name in above:
         message = getattr(message, name)
-    return message
+    value = getattr(message, last)
+    return message.HasField(last) if isinstance(value, Message) else value
 
 
 def _texts(message: Message, prefix: str) -> Iterator[tuple[str, str]]:

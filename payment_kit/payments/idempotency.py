@@ -25,6 +25,7 @@ import structlog
 
 from payment_kit.database.queries import sql
 from payment_kit.errors import Conflict, Declined, NotFound, Problem, Refused, Unavailable, UsageProblem
+from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.mirror.order import Key
 from payment_kit.payments import outcomes
 from payment_kit.payments.mirroring import Mirror, Seen
@@ -41,6 +42,8 @@ LEASE_SECONDS = 4.0
 RENEWALS_PER_LEASE = 3
 LOOK_SECONDS_MAX = 10.0
 """How long a declined payment is read back for, at most; its events bring it otherwise."""
+LEFT_BY_DECLINES = {"payment_intent": "latest_charge", "setup_intent": "latest_attempt"}
+"""What a declined write names in its error, and what stands behind it."""
 DEADLINE_GRACE_SECONDS = 5.0
 """How long past its caller's deadline a write may wait for Stripe: an outcome that is known is worth it."""
 KEY_LIFE_SECONDS = 23 * 3600
@@ -272,15 +275,18 @@ class Writes:
         return Outcome(decoded, replayed=True)
 
     async def _learn_of_decline(self, attempt: Attempt, problem: Problem) -> None:
-        """A declined payment leaves a payment intent and a failed charge; they are read back and mirrored."""
-        intent = problem.metadata.get("payment_intent")
-        if not isinstance(problem, Declined) or not intent:
+        """What was declined leaves an intent and its failed charge or attempt; they are read back and mirrored."""
+        if not isinstance(problem, Declined):
             return
-        try:
-            async with asyncio.timeout(LOOK_SECONDS_MAX):
-                await attempt.look(f"/v1/payment_intents/{intent}", {"expand": ["latest_charge"]})
-        except (Problem, TimeoutError) as trouble:
-            log.warning("declined_payment_not_read", payment_intent=intent, reason=reason_of(trouble))
+        for kind, latest in LEFT_BY_DECLINES.items():
+            if kind not in problem.metadata:
+                continue
+            intent = problem.metadata[kind]
+            try:
+                async with asyncio.timeout(LOOK_SECONDS_MAX):
+                    await attempt.look(f"{CATALOGUE[kind].path}/{intent}", {"expand": [latest]})
+            except (Problem, TimeoutError) as trouble:
+                log.warning("declined_intent_not_read", intent=intent, reason=reason_of(trouble))
 
     async def _finish(self, request: Request, attempt: Attempt, outcome: Payload | Problem) -> Sequence[Key]:
         """Mirror and store in one transaction; returns the objects to be read again."""

@@ -66,7 +66,10 @@ class Reader:
         return found.payload
 
     async def list(self, kind: str, filters: Mapping[str, Any], *, page_size: int, page_token: str) -> Page:
-        """One page, newest first. `filters` are columns with values, None when not applied; the rest as in pages.py."""
+        """One page, in the order of `_list_sql`.
+
+        `filters` are columns with values, None when not applied; the rest as in pages.py.
+        """
         size = pages.size(page_size)
         applied = {name: value for name, value in filters.items() if value is not None}
         query = {**filters, "list": kind, "account": self.account}
@@ -91,17 +94,28 @@ def _get_sql(kind: str) -> bytes:
     return text.format(table=sql.Identifier(CATALOGUE[kind].table)).as_bytes()
 
 
+_NEWEST_FIRST = "(created, id) < (to_timestamp(%(after)s), %(behind)s) order by created desc, id desc"
+_BY_ID = "id > %(behind)s order by id"
+
+
 @cache
 def _list_sql(kind: str, filters: tuple[str, ...]) -> bytes:
-    """What comes after (created, id). Only filters that are applied stand in it, so that an index can serve them."""
+    """What comes after (created, id). Only filters that are applied stand in it, so that an index can serve them.
+
+    Of a kind whose objects do not say when they were created, what comes after the id, in the order of the ids.
+    """
     wanted = [sql.SQL(" and {} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in filters]
+    dated = any(column.name == "created" for column in CATALOGUE[kind].columns)
     text = sql.SQL(
-        "select raw, extract(epoch from created)::bigint, id from stripe.{table}"
-        " where account_id = %(account_id)s and deleted_at is null{wanted}"
-        " and (created, id) < (to_timestamp(%(after)s), %(behind)s)"
-        " order by created desc, id desc limit %(limit)s"
+        "select raw, {created}, id from stripe.{table}"
+        " where account_id = %(account_id)s and deleted_at is null{wanted} and {behind} limit %(limit)s"
     )
-    return text.format(table=sql.Identifier(CATALOGUE[kind].table), wanted=sql.Composed(wanted)).as_bytes()
+    return text.format(
+        created=sql.SQL("extract(epoch from created)::bigint" if dated else "0::bigint"),
+        table=sql.Identifier(CATALOGUE[kind].table),
+        wanted=sql.Composed(wanted),
+        behind=sql.SQL(_NEWEST_FIRST if dated else _BY_ID),
+    ).as_bytes()
 
 
 def reason_of(trouble: Exception) -> str:

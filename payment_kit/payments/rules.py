@@ -6,6 +6,7 @@ texts, minimum amounts) is left to Stripe.
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import NoReturn
 from uuid import UUID
 
@@ -15,7 +16,8 @@ METADATA_KEYS_MAX = 50
 METADATA_KEY_LENGTH_MAX = 40
 METADATA_VALUE_LENGTH_MAX = 500
 
-# Products and prices may have ids their owner chose; payment methods may be cards and sources of older integrations.
+# Products, prices and coupons may have ids their owner chose; payment methods may be cards and sources of older
+# integrations.
 _ID_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "customer": ("cus_",),
     "product": ("",),
@@ -27,11 +29,23 @@ _ID_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "subscription": ("sub_",),
     "invoice": ("in_",),
     "token": ("tok_",),
+    "setup_intent": ("seti_",),
+    "coupon": ("",),
+    "promotion_code": ("promo_",),
+    "tax_rate": ("txr_",),
+    "checkout.session": ("cs_",),
+    "payment_link": ("plink_",),
+    "quote": ("qt_",),
+    "dispute": ("du_", "dp_", "pdp_"),
+    "review": ("prv_",),
+    "balance_transaction": ("txn_",),
+    "payout": ("po_",),
 }
 KINDS = frozenset(_ID_PREFIXES)
 """The kinds of objects whose ids are known."""
 _ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _CURRENCY = re.compile(r"[a-z]{3}")
+_DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
 def invalid(field: str, what: str) -> NoReturn:
@@ -78,6 +92,16 @@ def money(field: str, minor: int, currency: str, *, zero_allowed: bool = False) 
     if minor < 0 or (minor == 0 and not zero_allowed):
         least = "zero or more" if zero_allowed else "more than zero"
         invalid(f"{field}.amount_minor", f"{field}.amount_minor must be {least}.")
+
+
+def decimal(field: str, value: str, *, least: int, most: int) -> None:
+    """A decimal number written out, "7.25"; within `least` and `most` unless both are 0."""
+    if not value:
+        invalid(field, f"{field} is required.")
+    if not _DECIMAL.fullmatch(value):
+        invalid(field, f"{field} must be a decimal number, e.g. 7.25.")
+    if most and not least <= Decimal(value) <= most:
+        invalid(field, f"{field} must be {least} to {most}.")
 
 
 def metadata(field: str, value: Mapping[str, str]) -> None:

@@ -122,7 +122,8 @@ def _refused(status: int, details: dict[str, Any], metadata: dict[str, str], mes
         return NotFound("RESOURCE_NOT_FOUND", message, metadata=metadata, field=field)
     if code == "resource_already_exists":
         return Refused("ALREADY_EXISTS", message, metadata=metadata, field=field)
-    if code in STATE_CODES or code.endswith(STATE_SUFFIX):
+    # What names neither a code nor a parameter is about the object: "This quote cannot be accepted: it is a draft."
+    if code in STATE_CODES or code.endswith(STATE_SUFFIX) or (status == 400 and not code and not field):
         return Refused("STRIPE_STATE", message, metadata=metadata, field=field)
     return UsageProblem("STRIPE_REFUSED_PARAMETER", message, metadata=metadata, field=field)
 

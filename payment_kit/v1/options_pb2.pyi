@@ -83,9 +83,10 @@ class Call(_message.Message):
     EXPAND_FIELD_NUMBER: _builtins.int
     OBJECT_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
+    SENDS_FIELD_NUMBER: _builtins.int
     stripe: _builtins.str
     """What is asked of Stripe, "POST /v1/payment_intents/{id}/confirm"; {id} is the request's. Empty: answered by the
-    mirror alone.
+    mirror alone. With GET Stripe itself is read, for what the mirror does not hold.
     """
     object: _builtins.str
     """The object it is about, when the answer shows none: "customer"."""
@@ -95,6 +96,10 @@ class Call(_message.Message):
     def expand(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What Stripe shows whole in its answer, in place of an id."""
 
+    @_builtins.property
+    def sends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What Stripe is told every time: "promotion.type=coupon"."""
+
     def __init__(
         self,
         *,
@@ -102,10 +107,11 @@ class Call(_message.Message):
         expand: _abc.Iterable[_builtins.str] | None = ...,
         object: _builtins.str = ...,
         role: Global___Role.ValueType = ...,
+        sends: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expand", b"expand", "object", b"object", "role", b"role", "stripe", b"stripe"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expand", b"expand", "object", b"object", "role", b"role", "sends", b"sends", "stripe", b"stripe"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -125,6 +131,8 @@ class Field(_message.Message):
     LEAST_FIELD_NUMBER: _builtins.int
     MOST_FIELD_NUMBER: _builtins.int
     OUTPUT_ONLY_FIELD_NUMBER: _builtins.int
+    DECIMAL_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
     at: _builtins.str
     """Stripe's name of it, a path where it stands deeper, when that is not the field's own name:
     "invoice_settings.default_payment_method".
@@ -143,6 +151,10 @@ class Field(_message.Message):
     """See least."""
     output_only: _builtins.bool
     """Only read: an update_mask may not name it."""
+    decimal: _builtins.bool
+    """Of a text: a decimal number, "7.25"."""
+    currency: _builtins.str
+    """Of an amount: Stripe's name of its currency, when that is not "currency"."""
     def __init__(
         self,
         *,
@@ -154,10 +166,12 @@ class Field(_message.Message):
         least: _builtins.int = ...,
         most: _builtins.int = ...,
         output_only: _builtins.bool = ...,
+        decimal: _builtins.bool = ...,
+        currency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "id_of", b"id_of", "least", b"least", "most", b"most", "output_only", b"output_only", "required", b"required", "word", b"word", "zero_allowed", b"zero_allowed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "currency", b"currency", "decimal", b"decimal", "id_of", b"id_of", "least", b"least", "most", b"most", "output_only", b"output_only", "required", b"required", "word", b"word", "zero_allowed", b"zero_allowed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

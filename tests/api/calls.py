@@ -1,5 +1,8 @@
 """Requests most tests begin with."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from payment_kit.v1.common_pb2 import Money
 from payment_kit.v1.customer_pb2 import CreateCustomerRequest, Customer
 from payment_kit.v1.payment_intent_pb2 import CreatePaymentIntentRequest, PaymentIntent
@@ -35,3 +38,21 @@ def payment(minor: int = 2000, currency: str = "usd", **fields: object) -> Creat
 async def paid(service: Service, minor: int = 2000, currency: str = "usd") -> PaymentIntent:
     """A payment that succeeded."""
     return (await service.payment_intents.CreatePaymentIntent(payment(minor, currency))).payment_intent
+
+
+async def mirrored(service: Service, kind: str) -> list[str]:
+    """Bring everything of a kind that happened at Stripe alone into the mirror; the ids, oldest first."""
+    ids = [str(row["id"]) for row in service.made(kind)]
+    await service.desk.writes.mirror.read_again([(kind, id_) for id_ in ids])
+    return ids
+
+
+async def pages(list_: Callable[[Any], Awaitable[Any]], request: Any, field: str) -> list[list[str]]:
+    """The ids on each page of a list, by two."""
+    found: list[list[str]] = []
+    request.page_size = 2
+    while not found or request.page_token:
+        page = await list_(request)
+        found.append([one.id for one in getattr(page, field)])
+        request.page_token = page.next_page_token
+    return found

@@ -358,6 +358,21 @@ async def test_refunds_are_listed_by_payment_charge_and_state(service: Service) 
     assert await listed(state=Refund.STATE_FAILED) == set()
 
 
+async def test_a_refund_that_waits_is_given_up(service: Service) -> None:
+    request = calls.payment(500, "jpy", payment_method="pm_card_pendingRefund")
+    made = (await service.payment_intents.CreatePaymentIntent(request)).payment_intent
+    give = CreateRefundRequest(request_id=new_id(), payment_intent=made.id)
+    refund = (await service.refunds.CreateRefund(give)).refund
+    assert refund.state == Refund.STATE_PENDING
+    cancel = CancelRefundRequest(request_id=new_id(), id=refund.id)
+
+    canceled = (await service.refunds.CancelRefund(cancel)).refund
+
+    assert (canceled.state, canceled.amount) == (Refund.STATE_CANCELED, Money(amount_minor=500, currency="jpy"))
+    assert (await service.refunds.GetRefund(GetRefundRequest(id=refund.id))).refund == canceled
+    assert (await service.refunds.CancelRefund(cancel)).refund == canceled
+
+
 async def test_a_refund_that_was_made_cannot_be_canceled(service: Service) -> None:
     made = await calls.paid(service)
     refund = (
@@ -366,5 +381,5 @@ async def test_a_refund_that_was_made_cannot_be_canceled(service: Service) -> No
 
     failed = await failure(service.refunds.CancelRefund(CancelRefundRequest(request_id=new_id(), id=refund.id)))
 
-    assert failed.code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
+    assert (failed.code, failed.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "STRIPE_STATE")
     assert (await service.refunds.GetRefund(GetRefundRequest(id=refund.id))).refund.state == Refund.STATE_SUCCEEDED

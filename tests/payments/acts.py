@@ -3,7 +3,7 @@
 from typing import Any
 
 from payment_kit.money import Money
-from payment_kit.payments import payment_intents, payment_methods, refunds, resources
+from payment_kit.payments import intents, payment_methods, refunds, resources
 from payment_kit.payments.desk import Desk, Payload
 from payment_kit.payments.idempotency import Request
 from payment_kit.payments.resources import Target
@@ -31,7 +31,7 @@ async def pay(desk: Desk, asked: Request, amount: Money, **params: Any) -> Paylo
     given = {"amount": amount.minor, "currency": amount.currency, "expand": ["latest_charge"], **params}
     given |= {"confirm": True} if "payment_method" in params else {}
     target = Target("payment_intent", "", "/v1/payment_intents")
-    return (await payment_intents.create(desk, asked, target, given)).payload
+    return (await intents.create(desk, asked, target, given)).payload
 
 
 async def refund(desk: Desk, asked: Request, payment_intent: str, amount: Money) -> Payload:

@@ -22,6 +22,7 @@ def _error(status: int, **details: Any) -> stripe.StripeError:
         (400, {"code": "resource_already_exists"}, errors.Refused, "ALREADY_EXISTS"),
         (400, {"code": "payment_intent_unexpected_state"}, errors.Refused, "STRIPE_STATE"),
         (400, {"code": "charge_already_refunded"}, errors.Refused, "STRIPE_STATE"),
+        (400, {"type": "invalid_request_error"}, errors.Refused, "STRIPE_STATE"),
         (400, {"type": "idempotency_error"}, errors.UsageProblem, "REQUEST_ID_REUSED"),
         (401, {}, errors.Broken, "STRIPE_KEY_REFUSED"),
         (402, {"code": "card_declined"}, errors.Declined, "CARD_DECLINED"),

@@ -30,7 +30,7 @@ def _base() -> str | None:
     """The commit whose contract callers may already use."""
     if _git("rev-parse", "--abbrev-ref", "HEAD") not in ("main", "HEAD"):
         return _git("merge-base", "HEAD", "main")
-    changes = (_git("log", "--format=%H", "--", "proto/payment_kit") or "").split()
+    changes = (_git("log", "--first-parent", "--format=%H", "--", "proto/payment_kit") or "").split()
     if _git("status", "--porcelain", "--", "proto/payment_kit"):
         return changes[0] if changes else None
     return changes[1] if len(changes) > 1 else None

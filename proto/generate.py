@@ -1,9 +1,11 @@
-"""Writes payment_kit/v1 from the .proto files beside this one: messages, services and their types.
+"""Writes payment_kit/v1 from the .proto files beside this one: messages, services and their types, and the client's.
 
 Run it as ``python proto/generate.py [FOLDER]``; a test generates into a temporary folder and compares. The descriptor
 set (payment_kit/v1/payment_kit.binpb) carries the comments, for other languages and for the rendered documents.
 """
 
+import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -37,6 +39,13 @@ def generate(folder: Path) -> None:
     if protoc.main(arguments):
         raise SystemExit("protoc refused the .proto files; see above")
     (package / "__init__.py").write_text(INIT)
+    client = folder / "payment_kit" / "client" / "services.pyi"
+    client.parent.mkdir(exist_ok=True)
+    types = runpy.run_path(str(PROTO / "client_types.py"))["types"]
+    client.write_text(types((package / "payment_kit.binpb").read_bytes()))
+    ruff = [BIN / "ruff", "--config", PROTO.parent / "pyproject.toml"]
+    subprocess.run([*ruff, "check", "-q", "--fix", "--select=I,F401", client], check=True)
+    subprocess.run([*ruff, "format", "-q", client], check=True)
 
 
 if __name__ == "__main__":

@@ -82,13 +82,17 @@ def _packed(message: Any) -> any_pb2.Any:
 
 
 @asynccontextmanager
-async def between(address: str, faults: Sequence[Fault] = ()) -> AsyncIterator[Way]:
-    """A way to the service at `address`."""
+async def between(
+    address: str, faults: Sequence[Fault] = (), credentials: grpc.ServerCredentials | None = None
+) -> AsyncIterator[Way]:
+    """A way to the service at `address`; with `credentials` through TLS."""
     way = Way(faults=list(faults))
     async with grpc.aio.insecure_channel(address) as behind:
         server = grpc.aio.server()
         server.add_generic_rpc_handlers((_Passing(way, behind),))
-        way.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        here = "127.0.0.1:0"
+        port = server.add_secure_port(here, credentials) if credentials else server.add_insecure_port(here)
+        way.address = f"127.0.0.1:{port}"
         await server.start()
         try:
             yield way

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests import node
+from tests.client.tls import secured
 from tests.fix_service import Service
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -33,6 +34,19 @@ async def test_the_python_example(service: Service) -> None:
     assert (told[:3], sorted(told[3:])) == (STORY, LISTED)
 
 
+async def test_the_python_example_through_tls(service: Service, tmp_path: Path) -> None:
+    async with secured(service, tmp_path) as there:
+        told = await _told(
+            sys.executable,
+            EXAMPLES / "python" / "purchase.py",
+            there.address,
+            CA_FILE=str(there.ca),
+            API_KEY="pk_test_1",
+        )
+
+    assert told[:3] == STORY
+
+
 async def test_the_asynchronous_python_example(service: Service) -> None:
     told = await _told(sys.executable, EXAMPLES / "python" / "purchase_async.py", service.server.address)
 
@@ -40,15 +54,19 @@ async def test_the_asynchronous_python_example(service: Service) -> None:
 
 
 async def test_the_node_example(service: Service) -> None:
-    folder = await asyncio.to_thread(node.packages, EXAMPLES / "node")
-    environment = {"PATH": node.environment()["PATH"], "NODE_PATH": str(folder / "node_modules")}
-
-    told = await _told(
-        "node",
-        EXAMPLES / "node" / "purchase.cjs",
-        service.server.address,
-        DESCRIPTORS=str(DESCRIPTORS),
-        **environment,
-    )
+    told = await _told_by_node(service.server.address)
 
     assert (told[:3], sorted(told[3:])) == (STORY, LISTED)
+
+
+async def test_the_node_example_through_tls(service: Service, tmp_path: Path) -> None:
+    async with secured(service, tmp_path) as there:
+        told = await _told_by_node(there.address, CA_FILE=str(there.ca), API_KEY="pk_test_1")
+
+    assert told[:3] == STORY
+
+
+async def _told_by_node(address: str, **environment: str) -> list[str]:
+    folder = await asyncio.to_thread(node.packages, EXAMPLES / "node")
+    environment |= {"PATH": node.environment()["PATH"], "NODE_PATH": str(folder / "node_modules")}
+    return await _told("node", EXAMPLES / "node" / "purchase.cjs", address, DESCRIPTORS=str(DESCRIPTORS), **environment)

@@ -33,8 +33,13 @@ async def secured(service: Service, folder: Path, *, mutual: bool = False) -> As
     for file, part in zip(files, parts, strict=True):
         file.write_bytes(part.bytes())
     pair = (server.private_key_pem.bytes(), server.cert_chain_pems[0].bytes())
-    credentials = grpc.ssl_server_credentials(
-        [pair], root_certificates=authority.cert_pem.bytes() if mutual else None, require_client_auth=mutual
-    )
+    async with behind(service, *pair, authority.cert_pem.bytes() if mutual else None) as address:
+        yield Secured(address, *files)
+
+
+@asynccontextmanager
+async def behind(service: Service, key: bytes, certificate: bytes, clients: bytes | None = None) -> AsyncIterator[str]:
+    """Where `service` is through TLS with this certificate; `clients` is who vouches for those who may call."""
+    credentials = grpc.ssl_server_credentials([(key, certificate)], clients, require_client_auth=clients is not None)
     async with between(service.server.address, credentials=credentials) as way:
-        yield Secured(way.address.replace("127.0.0.1", "localhost"), *files)
+        yield way.address.replace("127.0.0.1", "localhost")

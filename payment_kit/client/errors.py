@@ -29,6 +29,8 @@ from grpc_status import rpc_status
 
 DOMAIN = "payment_kit"
 IN_PROGRESS = "REQUEST_IN_PROGRESS"
+# Also with a code that otherwise is an answer: Stripe may have forgotten the key by which a write is asked about.
+OPEN = frozenset({IN_PROGRESS, "STRIPE_OUTCOME_UNKNOWN"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,10 @@ class PaymentKitError(Exception):
     retry_delay_seconds: float | None
     request_id: str
     outcome_unknown: bool
-    """The write may or may not have happened. Repeat it with the same request_id: it cannot happen twice."""
+    """The write may or may not have happened. Repeat it with the same request_id: it cannot happen twice.
+
+    A FailedPrecondition of which that is true is too old to be repeated: its `message` says where to look.
+    """
 
     def __init__(self, code: grpc.StatusCode, message: str, details: "Details", request_id: str = "") -> None:
         super().__init__(f"{code.name} {details.reason}: {message}" if details.reason else f"{code.name}: {message}")
@@ -72,7 +77,7 @@ class PaymentKitError(Exception):
     @property
     def undecided(self) -> bool:
         """Whether this failure leaves open if a write has happened."""
-        return self.code in _UNDECIDED or self.reason == IN_PROGRESS
+        return self.code in _UNDECIDED or self.reason in OPEN
 
     @property
     def before_anything(self) -> bool:

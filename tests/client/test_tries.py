@@ -111,6 +111,15 @@ async def test_a_write_whose_outcome_stays_unknown_says_so(service: Service) -> 
     assert [row["id"] for row in service.made("customer")] == [known.customer.id]
 
 
+async def test_an_outcome_the_service_will_never_learn_is_unknown(service: Service) -> None:
+    forgotten = Fault(Code.FAILED_PRECONDITION, reason="STRIPE_OUTCOME_UNKNOWN")
+    async with between(service.server.address, [forgotten]) as way, AsyncClient(way.address) as client:
+        with pytest.raises(PaymentKitError) as caught:
+            await client.customers.create_customer()
+
+    assert (len(way.calls), caught.value.outcome_unknown) == (1, True)
+
+
 async def test_the_number_of_tries_is_bounded(service: Service) -> None:
     async with (
         between(service.server.address, [UNAVAILABLE] * 9) as way,

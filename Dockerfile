@@ -1,13 +1,13 @@
 # The whole program for `docker run` and compose.yaml. tests/test_container.py carries out the same steps without an engine.
 FROM python:3.11-slim-bookworm AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY payment_kit payment_kit
 COPY sql sql
 COPY notebooks notebooks
 RUN python -m venv --without-pip /opt/payment-kit \
- && python -m pip --python /opt/payment-kit/bin/python install --no-cache-dir --disable-pip-version-check \
-    --constraint constraints.txt '.[embedded]'
+ && python -m pip --python /opt/payment-kit/bin/python install --constraint constraints.txt '.[embedded]'
 
 FROM python:3.11-slim-bookworm
 # PostgreSQL, which the program starts when it is given none, wants an account with a name. Nothing is installed here.

@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
+from payment_kit import lease
+from payment_kit.database.embedded import wait_until_gone
+from payment_kit.sandbox_process import SandboxFiles
 from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -101,6 +104,9 @@ def home() -> Iterator[Path]:
     if os.geteuid() == 0:
         os.chown(folder, NOBODY, NOBODY)
     yield folder
+    # PostgreSQL and the sandbox leave when they see that nobody uses them any more.
+    wait_until_gone(folder)
+    eventually(lambda: lease.unused(SandboxFiles(folder).alive))
     shutil.rmtree(folder)
 
 

@@ -21,7 +21,7 @@ test: $(VENV)/.dev check ## Every check and every test (ARGS go to pytest), then
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 	@test -n "$(ARGS)" || $(BIN)/python -m tests.convergence --seeds $(SEEDS)
 
-check: $(VENV)/.dev ## Lint, types, floors, contract, migrations
+check: $(VENV)/.dev ## Lint, types, floors, contract, migrations, container
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/mypy
@@ -30,6 +30,9 @@ check: $(VENV)/.dev ## Lint, types, floors, contract, migrations
 	@$(BIN)/buf format proto -d --exit-code
 	@$(BIN)/python proto/breaking.py
 	@$(BIN)/squawk sql/migrations/*.sql
+	@$(BIN)/hadolint Dockerfile
+	@$(BIN)/check-jsonschema -q --builtin-schema vendor.compose-spec compose.yaml
+	@$(BIN)/compose-lint --quiet --strict-config --skip-suppressed --fail-on low compose.yaml
 
 lab: $(VENV)/.run ## Open the notebooks in JupyterLab
 	@$(BIN)/payment-kit lab $(ARGS)

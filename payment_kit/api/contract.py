@@ -4,11 +4,8 @@ Nothing here knows a resource by name. A method without a `call` option that sta
 mistake a test finds.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any, Literal
 
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
@@ -16,7 +13,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from payment_kit import v1
+from payment_kit import descriptors
 from payment_kit.resources import PACKAGE
 from payment_kit.v1 import options_pb2
 
@@ -50,7 +47,7 @@ class Method:
 
 def services() -> list[ServiceDescriptor]:
     """Every service of the package, in the order of their files."""
-    return [service for file in _files() for service in file.services_by_name.values()]
+    return descriptors.services()
 
 
 @cache
@@ -104,11 +101,6 @@ def comments() -> dict[str, str]:
             for number, method in enumerate(service.method):
                 found[f"/{file.package}.{service.name}/{method.name}"] = said.get((6, at, 2, number), "")
     return found
-
-
-def _files() -> Iterator[Any]:
-    for module in sorted(module.name for module in iter_modules(v1.__path__) if module.name.endswith("_pb2")):
-        yield import_module(f"payment_kit.v1.{module}").DESCRIPTOR
 
 
 def _method(method: MethodDescriptor) -> Method:

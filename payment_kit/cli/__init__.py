@@ -20,6 +20,8 @@ COMMANDS = {
     "sync": "Bring the mirror up to Stripe, and see how it stands.",
     "migrate": "Bring the database to this version.",
     "doctor": "See what is set, what is missing, and what fixes it.",
+    "health": "Ask whether the service is serving.",
+    "certificate": "Make a self-signed certificate for trying TLS.",
     "sandbox": "Run the stateful Stripe that works offline.",
     "lab": "Open the notebooks in JupyterLab.",
 }

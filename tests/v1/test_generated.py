@@ -1,4 +1,4 @@
-"""The committed code of payment_kit/v1 is what the .proto files say."""
+"""The committed code of payment_kit/v1, and the types of the client, are what the .proto files say."""
 
 import importlib.util
 from pathlib import Path
@@ -16,6 +16,8 @@ def test_generating_again_gives_the_committed_files(tmp_path: Path) -> None:
     module.generate(tmp_path)
 
     assert _contents(tmp_path / "payment_kit" / "v1") == _contents(REPOSITORY / "payment_kit" / "v1")
+    client = Path("payment_kit/client/services.pyi")
+    assert (tmp_path / client).read_text() == (REPOSITORY / client).read_text()
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """Every caller of an account in this process's memory, so that a call asks no database who calls.
 
 All of them are read again every `REFRESH_SECONDS`, which is how long a revocation may take, and at once (though no more
-than twice a second) when somebody is not known, whatever the reason, so that a new key works from its first call and
+than ten times a second) when somebody is not known, whatever the reason, so that a new key works from its first call and
 waiting tells nobody whether an id exists.
 """
 
@@ -22,7 +22,7 @@ from payment_kit.errors import Problem, Unavailable
 REFRESH_SECONDS = 2.0
 STALE_SECONDS = 30.0
 """A copy older than this is not believed any more: a key may have been revoked since."""
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 0.1
 USED_SECONDS = 60.0
 _READ = sql("access.read")
 _USED = sql("access.used")
@@ -81,6 +81,16 @@ class Directory:
         async with self._reading:
             began = time.monotonic()
             if began - self._read_at >= after_seconds:
+                await self._read()
+                self._read_at = began
+
+    async def look_again(self) -> None:
+        """Read every caller as of now; who asks while others do shares their answer, and waits no longer than that."""
+        asked = time.monotonic()
+        async with self._reading:
+            if self._read_at < asked:
+                await asyncio.sleep(self._read_at + PAUSE_SECONDS - asked)
+                began = time.monotonic()
                 await self._read()
                 self._read_at = began
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from payment_kit.access.audit import Audit, Entry
 from payment_kit.access.callers import ANYONE, NAMES, Caller
-from payment_kit.access.directory import PAUSE_SECONDS, REFRESH_SECONDS, Directory
+from payment_kit.access.directory import REFRESH_SECONDS, Directory
 from payment_kit.access.keys import read_key
 from payment_kit.access.rate import Rate
 from payment_kit.access.tokens import Tokens
@@ -44,7 +44,7 @@ class Door:
         self._directory.require_fresh()
         found = self._look(authorization, identities)
         if found is None:
-            await self._directory.refresh(after_seconds=PAUSE_SECONDS)
+            await self._directory.look_again()
             found = self._look(authorization, identities)
         if found is None:
             raise Unauthenticated("UNAUTHENTICATED", "The call does not say who calls, or not in a way that is good.")

@@ -1,6 +1,7 @@
 """Every write and every refusal leaves a row, and no row changes unseen."""
 
 import asyncio
+from collections import Counter
 
 import psycopg
 import pytest
@@ -24,7 +25,7 @@ async def _rows(pool: Pool, account: str = ACCOUNT, count: int = 6) -> Head:
     async with pool.connection() as connection:
         for number in range(count):
             entry = Entry("shop", "CreateRefund", f"r{number}", f"re_{number}", "OK")
-            await audit.add(connection, account, audit.Counter([entry]))
+            await audit.add(connection, account, Counter([entry]))
         await audit.seal(connection, account)
         return (await audit.verify(connection, account)).head
 
@@ -101,7 +102,7 @@ async def test_a_row_deleted_with_its_seal_leaves_a_gap_and_a_cut_end_shows_agai
 async def test_several_sealers_and_writers_make_one_chain(pool: Pool) -> None:
     async def write(number: int) -> None:
         async with pool.connection() as connection:
-            await audit.add(connection, ACCOUNT, audit.Counter([Entry("shop", "CreateRefund", "", str(number), "OK")]))
+            await audit.add(connection, ACCOUNT, Counter([Entry("shop", "CreateRefund", "", str(number), "OK")]))
             await audit.seal(connection, ACCOUNT)
 
     await asyncio.gather(*(write(number) for number in range(60)))

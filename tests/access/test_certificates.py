@@ -104,7 +104,7 @@ async def test_outside_this_machine_a_server_wants_tls_and_a_door_that_asks(
         services: Services = opened.server._services
         for given in ({"door": opened.door}, {"certificates": shown}, {}):
             with pytest.raises(UsageProblem) as caught:
-                GrpcServer(services, host="0.0.0.0", **given)  # type: ignore[arg-type]
+                GrpcServer(services, host="0.0.0.0", **given)
             assert caught.value.reason == "BIND_INSECURE"
         async with GrpcServer(services, host="0.0.0.0", door=opened.door, certificates=shown) as outside:
             assert await _shown(outside.port) == _serial(pem)

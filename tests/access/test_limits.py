@@ -82,7 +82,7 @@ async def test_confirming_and_capturing_are_bound_too(desk: Desk, inbox: Inbox, 
         bound = headers(await opened.key("small", "payments", max_amounts={"payments": {"usd": 100}}))
         stub: Any = PaymentIntentServiceStub(opened.channel)
         made = (await stub.CreatePaymentIntent(payment(2000, confirm=False), **free)).payment_intent
-        request = contract.methods(contract.services()[2])[2].takes(request_id=new_id(), id=made.id)  # type: ignore[call-arg]
+        request = contract.methods(contract.services()[2])[2].takes(request_id=new_id(), id=made.id)
         assert type(request).__name__ == "ConfirmPaymentIntentRequest"
         assert (await failure(stub.ConfirmPaymentIntent(request, **bound))).reason == "AMOUNT_OVER_LIMIT"
 

@@ -1,8 +1,8 @@
 """Every caller of an account in this process's memory, so that a call asks no database who calls.
 
 All of them are read again every `REFRESH_SECONDS`, looked at each second: so long a revocation may take. They are read
-at once, though no more than ten times a second, when somebody is not known, whatever the reason, so that a new key works
-from its first call and waiting tells nobody whether an id exists.
+at once, though no more than ten times a second, when somebody is not known, whatever the reason, so that a new key
+works from its first call and waiting tells nobody whether an id exists.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Where a server may listen: on this machine's loopback, as long as there is no TLS."""
+"""Where a server may listen: on this machine's loopback, and elsewhere only when it is protected."""
 
 import errno
 import ipaddress
@@ -7,16 +7,27 @@ import socket
 from payment_kit.errors import UsageProblem
 
 
-def loopback(host: str) -> str:
-    """`host` as an address of this machine's loopback; raises `UsageProblem` BIND_INSECURE for any other."""
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listening(host: str, *, protected: bool = False) -> str:
+    """`host` as an address to listen on. One outside this machine's loopback raises `UsageProblem` BIND_INSECURE unless
+    the server is `protected`: by TLS, and by asking who calls or checking who signed."""
     if host == "localhost":
         return "127.0.0.1"
+    if is_loopback(host):
+        return host
+    if not protected:
+        raise UsageProblem("BIND_INSECURE", f"{host} is not a loopback address.")
     try:
-        if ipaddress.ip_address(host).is_loopback:
-            return host
+        return str(ipaddress.ip_address(host))
     except ValueError:
-        pass
-    raise UsageProblem("BIND_INSECURE", f"{host} is not a loopback address.")
+        raise UsageProblem("SETTING_INVALID", f"PAYMENT_KIT_HOST: {host} is not an IP address.") from None
 
 
 def port_taken(host: str, port: int, error: OSError | None = None) -> UsageProblem:

@@ -14,7 +14,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -76,7 +76,26 @@ class Settings(BaseSettings):
     postgres_bin: str | None = Field(
         None, description="Folder of the PostgreSQL programs for the embedded server, or `wheel` for the packaged one."
     )
-    host: str = Field("127.0.0.1", description="Address to listen on; loopback only in this version.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; outside this machine TLS and authentication are required."
+    )
+    authentication: Literal["required", "off"] | None = Field(
+        None,
+        description="Whether callers of the service must say who they are. Unset: off on loopback with the sandbox or "
+        "a test key, required everywhere else, where off is refused.",
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the certificate and its chain; read again when it changes."
+    )
+    tls_key: Path | None = Field(None, description="PEM file with its private key.")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file with a CA: then every caller of the service has to show a certificate of it."
+    )
+    jwt_issuer: str | None = Field(None, description="Whose tokens are accepted beside keys: their claim `iss`.")
+    jwt_audience: str | None = Field(None, description="Their claim `aud`.")
+    jwt_keys: Path | None = Field(
+        None, description="JWKS, or PEM file with the issuer's public keys; read again when it changes."
+    )
     webhook_port: int = Field(8081, ge=0, le=65535, description="Port of the HTTP webhook receiver.")
     share_ports: bool = Field(
         False,
@@ -217,9 +236,21 @@ def load(**overrides: object) -> Settings:
         raise UsageProblem(
             "SETTING_INVALID", "PAYMENT_KIT_ACCOUNT: name one account for each key of STRIPE_API_KEY, in their order."
         )
+    _refuse_halves(settings)
     if settings.stripe_api_base != STRIPE_API and settings.livemode:
         raise UsageProblem("SETTING_INVALID", "STRIPE_API_BASE: a live key is only ever sent to api.stripe.com.")
     return settings
+
+
+def _refuse_halves(settings: Settings) -> None:
+    tls = [settings.tls_certificate, settings.tls_key]
+    if any(tls) != all(tls) or (settings.tls_client_ca and not all(tls)):
+        what = "PAYMENT_KIT_TLS_CERTIFICATE and PAYMENT_KIT_TLS_KEY are set together, and a client CA only with them."
+        raise UsageProblem("SETTING_INVALID", what)
+    jwt = [settings.jwt_issuer, settings.jwt_audience, settings.jwt_keys]
+    if any(jwt) != all(jwt):
+        what = "PAYMENT_KIT_JWT_ISSUER, PAYMENT_KIT_JWT_AUDIENCE and PAYMENT_KIT_JWT_KEYS are set together."
+        raise UsageProblem("SETTING_INVALID", what)
 
 
 def _argument(name: str) -> str:

@@ -2,6 +2,8 @@
 
     Problem
     ├── UsageProblem        the caller can fix it: settings, arguments, input        exit code 2
+    ├── Unauthenticated     nobody knows who calls
+    ├── Forbidden           who calls may not do that
     ├── NotFound            what was asked for does not exist
     ├── Refused             a rule or a state forbids it; repeating will not help
     ├── Declined            the payment was declined or needs the customer
@@ -54,6 +56,14 @@ class Problem(Exception):
 
 class UsageProblem(Problem):
     """The caller can fix it: a setting, an argument, an input."""
+
+
+class Unauthenticated(Problem):
+    """Nobody knows who calls; never says why."""
+
+
+class Forbidden(Problem):
+    """Who calls may not do that, or not for that much; never says whether an object exists."""
 
 
 class NotFound(Problem):
@@ -174,8 +184,41 @@ REASONS: dict[str, Reason] = {
         "Stop the other program or choose another port.",
     ),
     "BIND_INSECURE": Reason(
-        "An address outside this machine was asked for without TLS.",
-        "Bind to a loopback address: this version serves without TLS on loopback only.",
+        "An address outside this machine was asked for without TLS, or without authentication.",
+        "Set PAYMENT_KIT_TLS_CERTIFICATE and PAYMENT_KIT_TLS_KEY, or listen on 127.0.0.1.",
+    ),
+    "AUTHENTICATION_OFF": Reason(
+        "PAYMENT_KIT_AUTHENTICATION is off where everybody must say who he is: in live mode, or outside this machine.",
+        "Set PAYMENT_KIT_AUTHENTICATION to required, or unset it, and make keys with `payment-kit keys create`.",
+    ),
+    # who may do what
+    "UNAUTHENTICATED": Reason(
+        "The call has no key, token or certificate, or one that is malformed, unknown, expired or revoked.",
+        "Send the metadata `authorization: Bearer pk_…` with a key of `payment-kit keys create`.",
+    ),
+    "PERMISSION_DENIED": Reason(
+        "The caller lacks the role the method needs.",
+        "Give the caller that role with `payment-kit keys create`, or call with another key.",
+    ),
+    "AMOUNT_OVER_LIMIT": Reason(
+        "The caller may not move that much at once, or not in that currency.",
+        "Use a smaller amount, or a caller with a higher limit (`payment-kit keys create --max-amount`).",
+    ),
+    "CALLER_RATE_LIMITED": Reason(
+        "The caller calls more often than it may.",
+        "Wait as long as RetryInfo says; writes are repeated with the same request_id.",
+    ),
+    "KEYS_TOO_MANY": Reason(
+        "A caller has at most two valid keys.",
+        "Revoke one with `payment-kit keys revoke`.",
+    ),
+    "KEY_UNKNOWN": Reason(
+        "There is no such API key in this account.",
+        "See the keys with `payment-kit keys list`.",
+    ),
+    "CALLER_UNKNOWN": Reason(
+        "There is no such caller in this account.",
+        "Make it with `payment-kit keys create --caller NAME --role ROLE`.",
     ),
     # Stripe
     "STRIPE_KEY_REFUSED": Reason(

@@ -18,9 +18,12 @@ import structlog
 import uvloop
 from pydantic import SecretStr
 
-from payment_kit.addresses import loopback, require_free, shown
+from payment_kit.access.door import Door
+from payment_kit.access.tokens import Tokens
+from payment_kit.addresses import is_loopback, listening, require_free, shown
 from payment_kit.api.server import GrpcServer
 from payment_kit.api.services import Services
+from payment_kit.certificates import Certificates
 from payment_kit.config import Settings
 from payment_kit.database.connection import Pool, open_pool
 from payment_kit.database.connection import problem as database_problem
@@ -225,13 +228,43 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 def check_doors(settings: Settings, parts: Collection[str]) -> None:
     """What `open_doors` would refuse, said before anything is started or asked.
 
-    Raises `UsageProblem` WEBHOOK_SECRET_MISSING when the receiver could verify nothing, PORT_TAKEN and BIND_INSECURE.
+    Raises `UsageProblem` WEBHOOK_SECRET_MISSING when the receiver could verify nothing, PORT_TAKEN, BIND_INSECURE,
+    AUTHENTICATION_OFF and SETTING_INVALID.
     """
     if "webhooks" in parts and settings.stripe_api_key is not None and not settings.stripe_webhook_secrets:
         raise UsageProblem("WEBHOOK_SECRET_MISSING", "STRIPE_WEBHOOK_SECRET is not set.")
+    protected = certificates(settings) is not None
+    if "service" in parts:
+        asks_who_calls(settings)
+        _tokens(settings)
     for part, port in (("service", settings.port), ("webhooks", settings.webhook_port)):
         if part in parts:
-            require_free(loopback(settings.host), port, shared=settings.share_ports)
+            require_free(listening(settings.host, protected=protected), port, shared=settings.share_ports)
+
+
+def asks_who_calls(settings: Settings) -> bool:
+    """Whether the service lets nobody in unknown: always, but on loopback without a live key, where it may be off.
+
+    Raises `UsageProblem` AUTHENTICATION_OFF when it is switched off elsewhere.
+    """
+    harmless = is_loopback(settings.host) and not settings.livemode
+    if settings.authentication == "off" and not harmless:
+        where = "with a live key" if settings.livemode else f"at {settings.host}"
+        raise UsageProblem("AUTHENTICATION_OFF", f"PAYMENT_KIT_AUTHENTICATION is off {where}.")
+    return settings.authentication == "required" or not harmless
+
+
+def certificates(settings: Settings) -> Certificates | None:
+    """What the servers show, if that is set; raises `UsageProblem` SETTING_INVALID when it cannot be used."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return Certificates(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+
+
+def _tokens(settings: Settings) -> Tokens | None:
+    if settings.jwt_issuer is None or settings.jwt_audience is None or settings.jwt_keys is None:
+        return None
+    return Tokens(settings.jwt_issuer, settings.jwt_audience, settings.jwt_keys)
 
 
 async def open_doors(kit: Installation, parts: Collection[str], stack: AsyncExitStack) -> dict[str, int]:
@@ -242,13 +275,14 @@ async def open_doors(kit: Installation, parts: Collection[str], stack: AsyncExit
     settings, ports = kit.settings, dict[str, int]()
     intakes = {platform.account.id: _intake(settings, platform) for platform in kit.platforms}
     intake = intakes[kit.account.id]
+    tls = certificates(settings)
     if "webhooks" in parts:
         app = receiver(intake, intakes)
-        door = WebhookServer(app, host=settings.host, port=settings.webhook_port, shared=settings.share_ports)
-        server = await stack.enter_async_context(door)
+        where: dict[str, Any] = {"host": settings.host, "shared": settings.share_ports, "certificates": tls}
+        server = await stack.enter_async_context(WebhookServer(app, port=settings.webhook_port, **where))
         ports["webhook_port"] = server.port
         if kit.stripe.sandbox:
-            url = f"http://{shown(server.host, server.port)}{PATH}"
+            url = f"{'https' if tls else 'http'}://{shown(server.host, server.port)}{PATH}"
             secret = await endpoint_secret(kit.gateway, settings.home.resolve(), url)
             kit.platforms[0].secrets.append(secret)
         for platform in kit.platforms:
@@ -257,7 +291,21 @@ async def open_doors(kit: Installation, parts: Collection[str], stack: AsyncExit
     if "service" in parts:
         desk = open_desk(kit.pool, kit.gateway, account=kit.account.id, livemode=kit.account.livemode)
         services = Services(desk, intake)
-        service = GrpcServer(services, host=settings.host, port=settings.port, shared=settings.share_ports)
+        door = Door(
+            kit.pool,
+            kit.account.id,
+            livemode=kit.account.livemode,
+            tokens=_tokens(settings),
+            asks=asks_who_calls(settings),
+        )
+        service = GrpcServer(
+            services,
+            host=settings.host,
+            port=settings.port,
+            shared=settings.share_ports,
+            door=await stack.enter_async_context(door),
+            certificates=tls,
+        )
         await stack.enter_async_context(service)
         ports["grpc_port"] = service.port
     return ports

@@ -185,6 +185,36 @@ create table payment_kit.accounts (
     constraint accounts_pkey PRIMARY KEY (account_id)
 );
 
+create table payment_kit.audit (
+    id bigint generated always as identity not null,
+    account_id text not null,
+    caller text not null,
+    method text not null,
+    request_id text not null,
+    object_id text not null,
+    code text not null,
+    times bigint not null,
+    at timestamp with time zone default now() not null,
+    constraint audit_pkey PRIMARY KEY (id),
+    constraint audit_times_check CHECK ((times > 0))
+);
+
+create table payment_kit.audit_seals (
+    account_id text not null,
+    "position" bigint not null,
+    audit_id bigint not null,
+    hash bytea not null,
+    constraint audit_seals_pkey PRIMARY KEY (account_id, "position"),
+    constraint audit_seals_audit_id_key UNIQUE (audit_id),
+    constraint audit_seals_hash_check CHECK ((octet_length(hash) = 32)),
+    constraint audit_seals_position_check CHECK (("position" > 0))
+);
+
+create table payment_kit.audit_unsealed (
+    id bigint not null,
+    constraint audit_unsealed_pkey PRIMARY KEY (id)
+);
+
 create table payment_kit.backfill_missed (
     account_id text not null,
     stream text not null,
@@ -207,6 +237,39 @@ create table payment_kit.backfill_windows (
     objects bigint default 0 not null,
     finished boolean default false not null,
     constraint backfill_windows_pkey PRIMARY KEY (id)
+);
+
+create table payment_kit.caller_certificates (
+    account_id text not null,
+    identity text not null,
+    caller text not null,
+    created_at timestamp with time zone default now() not null,
+    constraint caller_certificates_pkey PRIMARY KEY (account_id, identity)
+);
+
+create table payment_kit.caller_keys (
+    id text not null,
+    account_id text not null,
+    caller text not null,
+    secret_hash bytea not null,
+    created_at timestamp with time zone default now() not null,
+    expires_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    constraint caller_keys_pkey PRIMARY KEY (id),
+    constraint caller_keys_secret_hash_check CHECK ((octet_length(secret_hash) = 32))
+);
+
+create table payment_kit.callers (
+    account_id text not null,
+    name text not null,
+    roles text[] not null,
+    calls_per_second double precision,
+    max_amounts jsonb default '{}'::jsonb not null,
+    created_at timestamp with time zone default now() not null,
+    expires_at timestamp with time zone,
+    constraint callers_pkey PRIMARY KEY (account_id, name),
+    constraint callers_calls_per_second_check CHECK ((calls_per_second > (0)::double precision))
 );
 
 create table payment_kit.changes (
@@ -1551,7 +1614,11 @@ create table stripe.transfers (
     constraint transfers_pkey PRIMARY KEY (account_id, id)
 );
 
+alter table payment_kit.caller_certificates add constraint caller_certificates_account_id_caller_fkey FOREIGN KEY (account_id, caller) REFERENCES payment_kit.callers(account_id, name);
+alter table payment_kit.caller_keys add constraint caller_keys_account_id_caller_fkey FOREIGN KEY (account_id, caller) REFERENCES payment_kit.callers(account_id, name);
+
 CREATE INDEX backfill_windows_stream ON payment_kit.backfill_windows USING btree (account_id, stream);
+CREATE INDEX caller_keys_caller ON payment_kit.caller_keys USING btree (account_id, caller);
 CREATE INDEX changes_of_object ON payment_kit.changes USING btree (account_id, object, id, "position");
 CREATE INDEX inbox_created ON payment_kit.inbox USING btree (account_id, created);
 CREATE INDEX inbox_waiting ON payment_kit.inbox USING btree (platform, available_at) WHERE (outcome IS NULL);
@@ -1640,6 +1707,8 @@ create view stripe.events with (security_invoker=true) as
     outcome
    FROM payment_kit.inbox;
 
+CREATE TRIGGER audit_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON payment_kit.audit FOR EACH STATEMENT EXECUTE FUNCTION payment_kit.kept();
+CREATE TRIGGER audit_seals_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON payment_kit.audit_seals FOR EACH STATEMENT EXECUTE FUNCTION payment_kit.kept();
 CREATE TRIGGER versions_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON payment_kit.versions FOR EACH STATEMENT EXECUTE FUNCTION payment_kit.kept();
 CREATE TRIGGER accounts_inserted AFTER INSERT ON stripe.accounts REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION payment_kit.inserted('account');
 CREATE TRIGGER accounts_removed AFTER DELETE ON stripe.accounts FOR EACH ROW EXECUTE FUNCTION payment_kit.replaced('account');
@@ -1780,6 +1849,12 @@ CREATE TRIGGER transfers_updated AFTER UPDATE ON stripe.transfers FOR EACH ROW E
 comment on table payment_kit.accounts is 'The Stripe accounts mirrored here; test and live are never mixed under one id.';
 comment on column payment_kit.accounts.platform is 'The account of the key a connected account is reached with; null for that account itself.';
 comment on function payment_kit.as_of(text,text,timestamp with time zone,timestamp with time zone) is 'Every object of a kind as it was at a moment of Stripe''s time, deleted ones left out; with known_at as we knew it then. certain is false where states of one second differ in an order SQL cannot tell, and where a list went on at Stripe.';
+comment on table payment_kit.audit is 'Append-only: every write that was decided, stored in the transaction that changed the mirror, and every refusal.';
+comment on column payment_kit.audit.caller is 'Empty when it was not known who called; anonymous when the service asks nobody who he is.';
+comment on column payment_kit.audit.code is 'OK, or the reason of the error.';
+comment on column payment_kit.audit.times is 'Refusals of one kind that came within a moment stand in one row.';
+comment on table payment_kit.audit_seals is 'The chain: each hash is SHA-256 over the one before it and the audit row it seals. One chain for each account.';
+comment on table payment_kit.audit_unsealed is 'Rows of payment_kit.audit that have no place in the chain yet, which is for about a second.';
 comment on table payment_kit.backfill_missed is 'Rows that a list of Stripe''s should have shown and did not; each is asked for by itself before it counts as deleted.';
 comment on table payment_kit.backfill_windows is 'The pieces of a backfill under way: each a range of creation times of one list of Stripe''s, and how far it is read. A stream that was read to its end has none.';
 comment on column payment_kit.backfill_windows.after is 'The last object (or parent) whose page is in the mirror; the reading goes on behind it.';
@@ -1788,6 +1863,16 @@ comment on column payment_kit.backfill_windows.created_before is 'Exclusive; nul
 comment on column payment_kit.backfill_windows.created_from is 'Inclusive; null: from the beginning.';
 comment on column payment_kit.backfill_windows.reached_at is 'When that object was created: newest come first.';
 comment on column payment_kit.backfill_windows.started_at is 'Stripe''s time before the first request of the stream: through it the stream is complete in the end.';
+comment on table payment_kit.caller_certificates is 'Whose certificates are whose: the identity in a client certificate and the caller it stands for.';
+comment on column payment_kit.caller_certificates.identity is 'The certificate''s SPIFFE id, otherwise its DNS name, otherwise its common name.';
+comment on table payment_kit.caller_keys is 'API keys of callers, at most two valid ones of each.';
+comment on column payment_kit.caller_keys.last_used_at is 'Exact to a minute.';
+comment on column payment_kit.caller_keys.secret_hash is 'SHA-256 of the key''s secret, 256 random bits; the secret itself is stored nowhere.';
+comment on table payment_kit.callers is 'Programs that may call the service for an account.';
+comment on column payment_kit.callers.calls_per_second is 'How many calls each process takes from it in a second; null: as many as it makes.';
+comment on column payment_kit.callers.expires_at is 'Nothing of it is accepted from then on.';
+comment on column payment_kit.callers.max_amounts is 'The largest amount of one payment and of one refund in minor units, {"refunds": {"usd": 50000}}. For a role that is here every other currency is refused.';
+comment on column payment_kit.callers.roles is 'What it may do, in the words of the contract''s Role: reader, payments, refunds, admin.';
 comment on function payment_kit.carried_by(text) is 'The object that carries another inside its own state, and the list it is in there; null for what stands alone.';
 comment on table payment_kit.changes is 'The outbox: one row for each row of schema stripe that was inserted, updated or deleted, written in the same transaction.';
 comment on column payment_kit.changes.before_event is 'What had caused the state before; its payload is in payment_kit.versions.';

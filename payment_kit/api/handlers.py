@@ -5,12 +5,14 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from payment_kit.access.callers import NAMES
 from payment_kit.api.contract import Method
+from payment_kit.api.interceptors.authenticate import CALLER
 from payment_kit.api.messages import message
 from payment_kit.api.params import changeable, changes, checked_id, filters, params, put
 from payment_kit.api.requests import masked, write_request
 from payment_kit.mirror.intake import Intake
-from payment_kit.payments import intents, payment_intents, payment_methods, refunds, resources
+from payment_kit.payments import intents, limits, payment_intents, payment_methods, refunds, resources
 from payment_kit.payments.desk import Desk, Payload
 from payment_kit.payments.idempotency import Outcome, Request
 from payment_kit.payments.resources import Target
@@ -80,12 +82,13 @@ def _write(method: Method, desk: Desk, write: Write) -> Handler:
     about_one = "{id}" in method.path
 
     async def act(request: Any, context: Any) -> Message:
-        identity = write_request(request, method.name, context.time_remaining())
+        identity = write_request(request, method.name, context.time_remaining(), CALLER.get())
         given = params(request) | expand
         for at, value in method.sends:
             put(given, at.split("."), value)
         id_ = request.id if about_one else ""
         target = Target(method.object, id_, method.path.replace("{id}", id_))
+        await limits.require(desk, identity.caller, NAMES[method.role], method.name, target, given)
         return _shown(method, (await write(desk, identity, target, given)).payload)
 
     return act
@@ -95,11 +98,12 @@ def _update(method: Method, desk: Desk) -> Handler:
     names = changeable(method.shows.DESCRIPTOR)
 
     async def update(request: Any, context: Any) -> Message:
-        identity = write_request(request, method.name, context.time_remaining())
+        identity = write_request(request, method.name, context.time_remaining(), CALLER.get())
         resource = getattr(request, method.shown)
         id_ = checked_id(resource, method.shown)
         given = changes(resource, masked(resource, request.update_mask, names, method.shown), method.shown)
         target = Target(method.object, id_, method.path.replace("{id}", id_))
+        await limits.require(desk, identity.caller, NAMES[method.role], method.name, target, given)
         return _shown(method, (await resources.update(desk, identity, target, given)).payload)
 
     return update

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+from payment_kit.access.callers import Caller
 from payment_kit.payments import rules
 from payment_kit.payments.idempotency import Request
 from payment_kit.telemetry.redaction import holds_card_number
@@ -16,7 +17,7 @@ from payment_kit.telemetry.redaction import holds_card_number
 _UNCHECKED = frozenset({"request_id", "page_token", "signature"})
 
 
-def write_request(message: Any, method: str, seconds_left: float | None) -> Request:
+def write_request(message: Any, method: str, seconds_left: float | None, caller: Caller) -> Request:
     """The identity of a write: `message` has a request_id and holds no card number; raises `UsageProblem` otherwise."""
     request_id = rules.request_id(message.request_id)
     refuse_card_numbers(message)
@@ -24,7 +25,7 @@ def write_request(message: Any, method: str, seconds_left: float | None) -> Requ
     rest.CopyFrom(message)
     rest.ClearField("request_id")
     digest = hashlib.sha256(method.encode() + b"\0" + rest.SerializeToString(deterministic=True)).digest()
-    return Request(request_id, method, digest, seconds_left)
+    return Request(request_id, method, digest, seconds_left, caller)
 
 
 def refuse_card_numbers(message: Message) -> None:

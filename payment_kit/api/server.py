@@ -1,8 +1,8 @@
-"""The gRPC server: listens on loopback, answers health and reflection, stops without dropping calls."""
+"""The gRPC server: whom it answers and where, health and reflection, and a stop that drops no call."""
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import grpc
 import psycopg
@@ -11,11 +11,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from payment_kit.addresses import loopback, port_taken, require_free, shown
+from payment_kit.access.door import Door
+from payment_kit.addresses import listening, port_taken, require_free, shown
+from payment_kit.api.interceptors.around import Interceptor
+from payment_kit.api.interceptors.authenticate import authenticate
+from payment_kit.api.interceptors.authorise import authorise
 from payment_kit.api.interceptors.observe import observe
 from payment_kit.api.interceptors.translate import translate
-from payment_kit.api.interceptors.unary import UnaryInterceptor
 from payment_kit.api.services import Services, serve
+from payment_kit.certificates import Certificates
 from payment_kit.errors import Problem
 
 CALLS_AT_ONCE_MAX = 1000
@@ -39,7 +43,8 @@ class GrpcServer:
     """A server on the running event loop: ``async with GrpcServer(services) as server: server.port``.
 
     `port` 0 takes a free one; with `shared` other processes may serve at the same one. Raises `UsageProblem`
-    BIND_INSECURE for a host that is not this machine's loopback, and PORT_TAKEN when the port is in use. Health is
+    BIND_INSECURE for a host that is not this machine's loopback unless there are `certificates` and a `door` that asks
+    who calls, and PORT_TAKEN when the port is in use. Health is
     NOT_SERVING while the database does not answer.
     """
 
@@ -51,17 +56,21 @@ class GrpcServer:
         port: int = 0,
         shared: bool = False,
         health_seconds: float = HEALTH_SECONDS,
+        door: Door | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
         self._services = services
-        self._host = loopback(host)
+        self._host = listening(host, protected=door is not None and door.asks and certificates is not None)
+        self._certificates = certificates
         self.port = port
         self._shared = shared
         self._health = HealthServicer()
         self._health_seconds = health_seconds
         self._watching: asyncio.Task[None] | None = None
         self._names: list[str] = []
+        wraps = [observe, translate, *([authenticate(door), authorise(door)] if door else [])]
         self._server = grpc.aio.server(
-            interceptors=[UnaryInterceptor(observe), UnaryInterceptor(translate)],
+            interceptors=[Interceptor(wrap) for wrap in wraps],
             maximum_concurrent_rpcs=CALLS_AT_ONCE_MAX,
             options=_options(services.intake.body_bytes_max + MESSAGE_MARGIN_BYTES, shared=shared),
         )
@@ -131,9 +140,25 @@ class GrpcServer:
         # Asked first by a plain socket, because gRPC's core writes its own lines to stderr when it cannot bind.
         require_free(self._host, self.port, shared=self._shared)
         try:
-            return self._server.add_insecure_port(shown(self._host, self.port))
+            if self._certificates is None:
+                return self._server.add_insecure_port(shown(self._host, self.port))
+            return self._server.add_secure_port(shown(self._host, self.port), _credentials(self._certificates))
         except RuntimeError:
             raise port_taken(self._host, self.port) from None
+
+
+def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
+    """Asked for at each handshake, so that a new certificate needs no restart; with a client CA both sides show one."""
+
+    def configured() -> Any:
+        key, chain, client_ca = certificates.pair
+        return grpc.ssl_server_certificate_configuration([(key, chain)], root_certificates=client_ca)
+
+    def newer() -> Any:
+        return configured() if certificates.newer() else None
+
+    mutual = certificates.pair.client_ca is not None
+    return grpc.dynamic_ssl_server_credentials(configured(), newer, require_client_authentication=mutual)
 
 
 def _options(message_bytes_max: int, *, shared: bool) -> list[tuple[str, int]]:

@@ -16,6 +16,8 @@ METADATA_BYTES_MAX = 255
 
 CODES: dict[type[Problem], grpc.StatusCode] = {
     errors.UsageProblem: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.Forbidden: grpc.StatusCode.PERMISSION_DENIED,
     errors.NotFound: grpc.StatusCode.NOT_FOUND,
     errors.Refused: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Declined: grpc.StatusCode.FAILED_PRECONDITION,

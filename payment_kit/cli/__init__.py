@@ -18,6 +18,8 @@ COMMANDS = {
     "serve": "Serve apps over gRPC, receive webhooks, keep the mirror up to date.",
     "run": "Run a notebook and keep its report.",
     "sync": "Bring the mirror up to Stripe, and see how it stands.",
+    "keys": "Say who may call the service, what and how much.",
+    "audit": "See what callers did, and that nobody changed the record.",
     "migrate": "Bring the database to this version.",
     "doctor": "See what is set, what is missing, and what fixes it.",
     "health": "Ask whether the service is serving.",

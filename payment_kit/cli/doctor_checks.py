@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from payment_kit import config, wiring
-from payment_kit.addresses import loopback
+from payment_kit.addresses import listening
 from payment_kit.config import Settings
 from payment_kit.database.connection import connect, open_pool
 from payment_kit.database.migrations import pending
@@ -117,7 +117,8 @@ def _notebooks() -> Finding:
 
 def _ports(settings: Settings) -> Iterator[Finding]:
     try:
-        host = loopback(settings.host)
+        wiring.asks_who_calls(settings)
+        host = listening(settings.host, protected=wiring.certificates(settings) is not None)
     except Problem as problem:
         yield Finding("fail", "address", problem.what, problem.next_step)
         return

@@ -23,7 +23,7 @@ _log = structlog.get_logger()
     "--port", type=click.IntRange(0, 65535), help="Port of the gRPC service; 0 takes a free one. [$PORT, 8080]"
 )
 @click.option("--webhook-port", type=click.IntRange(0, 65535), help="Port of the webhook receiver. [8081]")
-@click.option("--host", help="Address to listen on; loopback only in this version. [127.0.0.1]")
+@click.option("--host", help="Address to listen on. [127.0.0.1]")
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="Run only this part; repeatable.")
 @click.option(
     "--catch-up/--no-catch-up", default=True, help="Compare with Stripe's events list now and every 5 minutes."

@@ -15,6 +15,7 @@ Stripe any more; if it has, only an answer can still become the outcome, and its
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ import orjson
 import psycopg
 import structlog
 
+from payment_kit.access import audit
+from payment_kit.access.callers import ANYONE, Caller
 from payment_kit.database.queries import sql
 from payment_kit.errors import Conflict, Declined, NotFound, Problem, Refused, Unavailable, UsageProblem
 from payment_kit.mirror.catalogue import CATALOGUE
@@ -62,12 +65,13 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Request:
     """A write as its caller identified it: `id` (a checked UUID), the method's name, a hash of everything else in it,
-    and how many seconds the caller is going to wait (None: for ever)."""
+    how many seconds the caller is going to wait (None: for ever), and who he is."""
 
     id: str
     method: str
     digest: bytes
     seconds_left: float | None = None
+    caller: Caller = ANYONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +212,10 @@ class Writes:
             refused = await self._finish(request, attempt, outcome)
         except _Overtaken:
             return await self._known(request)
-        except BaseException:
+        except BaseException as error:
             await self._release(request, attempt.lease)
+            if attempt.reached_stripe and isinstance(error, Problem):
+                await self._audit_unknown(request, error)
             raise
         finally:
             renewing.cancel()
@@ -292,6 +298,8 @@ class Writes:
         """Mirror and store in one transaction; returns the objects to be read again."""
         status, stored = outcomes.encode(outcome)
         terms = {"status_code": status, "outcome": stored, "attempt": attempt.lease.attempt}
+        terms |= {"caller": request.caller.name, "object_id": outcomes.object_of(outcome)}
+        terms |= {"code": outcome.reason if isinstance(outcome, Problem) else "OK"}
         try:
             async with self._reader.connection() as connection, connection.transaction():
                 refused = await self.mirror.write(connection, attempt.seen) if attempt.seen.states else ()
@@ -325,6 +333,15 @@ class Writes:
             await self._execute(_RELEASE, request, attempt=lease.attempt)
         except (Problem, psycopg.Error) as trouble:
             log.warning("request_not_released", request_id=request.id, reason=reason_of(trouble))
+
+    async def _audit_unknown(self, request: Request, problem: Problem) -> None:
+        """Stripe was asked, and what became of it is not known yet: whoever repeats the write leaves another row."""
+        entry = audit.Entry(request.caller.name, request.method, request.id, "", problem.reason)
+        try:
+            async with self._reader.connection() as connection:
+                await audit.add(connection, self.account, Counter([entry]))
+        except (Problem, psycopg.Error) as trouble:
+            log.warning("unknown_outcome_not_audited", request_id=request.id, reason=reason_of(trouble))
 
     async def _fetch(self, query: Any, request: Request, **more: Any) -> tuple[Any, ...] | None:
         async with self._reader.connection() as connection:

@@ -60,6 +60,12 @@ def decode(stored: bytes) -> Payload | Problem:
     )
 
 
+def object_of(outcome: Payload | Problem) -> str:
+    """The id of what a write made or changed, of a declined one the payment it left behind; "" when there is none."""
+    found = outcome.metadata.get("payment_intent") if isinstance(outcome, Problem) else outcome.get("id")
+    return found if isinstance(found, str) else ""
+
+
 def without_secrets(payload: Payload) -> Payload:
     """The payload without what only the caller of the moment may see."""
     return {name: value for name, value in payload.items() if name not in SECRETS}

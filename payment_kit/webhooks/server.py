@@ -9,7 +9,8 @@ from typing import Any, Self
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from payment_kit.addresses import bound, loopback
+from payment_kit.addresses import bound, listening
+from payment_kit.certificates import Certificates
 from payment_kit.webhooks.receiver import App
 
 BACKLOG = 1024
@@ -21,11 +22,19 @@ class WebhookServer:
     """``async with WebhookServer(app, host=…, port=…) as server: server.port``; port 0 takes a free one.
 
     With `shared` other processes may serve at the same port. Leaving the block takes no new request and lets the
-    running ones end. Raises `UsageProblem` PORT_TAKEN and BIND_INSECURE.
+    running ones end. Outside this machine only with `certificates`. Raises `UsageProblem` PORT_TAKEN and BIND_INSECURE.
     """
 
-    def __init__(self, app: App, *, host: str = "127.0.0.1", port: int = 0, shared: bool = False) -> None:
-        self.host = loopback(host)
+    def __init__(
+        self,
+        app: App,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        shared: bool = False,
+        certificates: Certificates | None = None,
+    ) -> None:
+        self.host = listening(host, protected=certificates is not None)
         self.port = port
         self._shared = shared
         self._server = _Server(
@@ -41,6 +50,7 @@ class WebhookServer:
                 proxy_headers=False,
                 limit_concurrency=CONCURRENCY_MAX,
                 timeout_graceful_shutdown=STOP_SECONDS,
+                ssl_context_factory=(lambda *_: certificates.context()) if certificates else None,
             )
         )
 

@@ -41,18 +41,32 @@ where account_id = %(account_id)s and request_id = %(request_id)s and state = 'r
 returning outcome;
 
 -- name: requests.finish
--- Keep the outcome; the first one stays. No row: somebody else's counts. An answer of Stripe's counts whoever got it,
--- because everyone asks under one key; an error only from who still holds the write.
-update payment_kit.requests set
-    state = 'done',
-    status_code = %(status_code)s,
-    outcome = %(outcome)s,
-    finished_at = now()
-where account_id = %(account_id)s
-and request_id = %(request_id)s
-and state = 'running'
-and (attempt = %(attempt)s or %(status_code)s = 200)
-returning attempt;
+-- Keep the outcome; the first one stays, and is written into the audit. No row: somebody else's counts. An answer of
+-- Stripe's counts whoever got it, because everyone asks under one key; an error only from who still holds the write.
+with finished as (
+    update payment_kit.requests set
+        state = 'done',
+        status_code = %(status_code)s,
+        outcome = %(outcome)s,
+        finished_at = now()
+    where account_id = %(account_id)s
+    and request_id = %(request_id)s
+    and state = 'running'
+    and (attempt = %(attempt)s or %(status_code)s = 200)
+    returning account_id, request_id, method, attempt
+),
+
+audited as (
+    insert into payment_kit.audit (account_id, caller, method, request_id, object_id, code, times)
+    select account_id, %(caller)s, method, request_id, %(object_id)s, %(code)s, 1 from finished
+    returning id
+),
+
+waiting as (
+    insert into payment_kit.audit_unsealed (id) select id from audited
+)
+
+select attempt from finished;
 
 -- name: requests.release
 -- Let the same request be tried again at once; only by who still holds it. A renewal under way holds nothing any more.

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import structlog
 
-from payment_kit.api.interceptors.unary import Context, Handler
+from payment_kit.api.interceptors.around import Context, Handler
 
 log = structlog.get_logger(__name__)
 

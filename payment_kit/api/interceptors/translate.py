@@ -6,7 +6,7 @@ import grpc
 import structlog
 from grpc_status import rpc_status
 
-from payment_kit.api.interceptors.unary import Context, Handler
+from payment_kit.api.interceptors.around import Context, Handler
 from payment_kit.api.status import status_of
 from payment_kit.errors import Broken, Problem
 

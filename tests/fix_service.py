@@ -22,27 +22,35 @@ from payment_kit.mirror.signature import sign
 from payment_kit.payments.desk import Desk, open_desk
 from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import StripeGateway
+from payment_kit.v1.change_pb2_grpc import ChangeServiceStub
 from payment_kit.v1.customer_pb2_grpc import CustomerServiceStub
+from payment_kit.v1.event_pb2_grpc import EventServiceStub
 from payment_kit.v1.invoice_pb2_grpc import InvoiceServiceStub
 from payment_kit.v1.payment_intent_pb2_grpc import PaymentIntentServiceStub
 from payment_kit.v1.payment_method_pb2_grpc import PaymentMethodServiceStub
 from payment_kit.v1.price_pb2_grpc import PriceServiceStub
 from payment_kit.v1.product_pb2_grpc import ProductServiceStub
+from payment_kit.v1.purchase_pb2_grpc import PurchaseServiceStub
 from payment_kit.v1.refund_pb2_grpc import RefundServiceStub
 from payment_kit.v1.subscription_pb2_grpc import SubscriptionServiceStub
+from payment_kit.v1.subscription_schedule_pb2_grpc import SubscriptionScheduleServiceStub
 from payment_kit.v1.webhook_pb2_grpc import WebhookServiceStub
 from tests.waiting import SECONDS_MAX
 
 if TYPE_CHECKING:
     # The asynchronous stubs are types only.
+    from payment_kit.v1.change_pb2_grpc import ChangeServiceAsyncStub
     from payment_kit.v1.customer_pb2_grpc import CustomerServiceAsyncStub
+    from payment_kit.v1.event_pb2_grpc import EventServiceAsyncStub
     from payment_kit.v1.invoice_pb2_grpc import InvoiceServiceAsyncStub
     from payment_kit.v1.payment_intent_pb2_grpc import PaymentIntentServiceAsyncStub
     from payment_kit.v1.payment_method_pb2_grpc import PaymentMethodServiceAsyncStub
     from payment_kit.v1.price_pb2_grpc import PriceServiceAsyncStub
     from payment_kit.v1.product_pb2_grpc import ProductServiceAsyncStub
+    from payment_kit.v1.purchase_pb2_grpc import PurchaseServiceAsyncStub
     from payment_kit.v1.refund_pb2_grpc import RefundServiceAsyncStub
     from payment_kit.v1.subscription_pb2_grpc import SubscriptionServiceAsyncStub
+    from payment_kit.v1.subscription_schedule_pb2_grpc import SubscriptionScheduleServiceAsyncStub
     from payment_kit.v1.webhook_pb2_grpc import WebhookServiceAsyncStub
 
 WEBHOOK_SECRET = "whsec_service_tests"
@@ -93,6 +101,22 @@ class Service:
     @property
     def webhooks(self) -> "WebhookServiceAsyncStub":
         return WebhookServiceStub(self.channel)
+
+    @property
+    def changes(self) -> "ChangeServiceAsyncStub":
+        return ChangeServiceStub(self.channel)
+
+    @property
+    def events(self) -> "EventServiceAsyncStub":
+        return EventServiceStub(self.channel)
+
+    @property
+    def purchases(self) -> "PurchaseServiceAsyncStub":
+        return PurchaseServiceStub(self.channel)
+
+    @property
+    def schedules(self) -> "SubscriptionScheduleServiceAsyncStub":
+        return SubscriptionScheduleServiceStub(self.channel)
 
     def made(self, kind: str) -> list[dict[str, Any]]:
         """The objects of a kind that the sandbox has."""

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import orjson
 import psycopg
 from psycopg import sql
 
@@ -14,6 +15,14 @@ from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.payments import pages
 
 Payload = dict[str, Any]
+Match = Literal["same", "any_case", "prefix", "contains"]
+
+_LIKE: Mapping[Match, str] = {
+    "same": "{column} = {value}",
+    "any_case": "lower({column}) = lower({value}::text)",
+    "prefix": "starts_with(lower({column}), lower({value}::text))",
+    "contains": "{column} @> {value}::jsonb",
+}
 
 
 class Found(NamedTuple):
@@ -22,6 +31,13 @@ class Found(NamedTuple):
     payload: Payload
     event: str
     time: int
+
+
+class Filter(NamedTuple):
+    """What a column has to be like; `value` None: anything."""
+
+    value: Any
+    match: Match = "same"
 
 
 class Page(NamedTuple):
@@ -65,21 +81,27 @@ class Reader:
             raise NotFound("RESOURCE_NOT_FOUND", f"There is no {kind.replace('_', ' ')} {id_}.", field="id")
         return found.payload
 
-    async def list(self, kind: str, filters: Mapping[str, Any], *, page_size: int, page_token: str) -> Page:
-        """One page, newest first. `filters` are columns with values, None when not applied; the rest as in pages.py."""
+    async def list(self, kind: str, filters: Mapping[str, Filter], *, page_size: int, page_token: str) -> Page:
+        """One page, newest first. `filters` are by column; the rest as in pages.py."""
         size = pages.size(page_size)
-        applied = {name: value for name, value in filters.items() if value is not None}
-        query = {**filters, "list": kind, "account": self.account}
+        wanted = {name: one.match for name, one in filters.items() if one.value is not None}
+        applied = {name: _plain(one.value) for name, one in filters.items()}
+        query = {**applied, "list": kind, "account": self.account}
         start = pages.position(page_token, query)
         # Named apart from the filters: an object's `created` is one of them.
-        parameters = {**applied, "after": start.created, "behind": start.id}
+        parameters = {**{name: applied[name] for name in wanted}, "after": start.created, "behind": start.id}
         parameters |= {"account_id": self.account, "limit": size + 1}
         async with self.connection() as connection:
-            cursor = await connection.execute(_list_sql(kind, tuple(applied)), parameters)
+            cursor = await connection.execute(_list_sql(kind, tuple(wanted.items())), parameters)
             rows = await cursor.fetchall()
         more = len(rows) > size
         last = pages.Position(*rows[size - 1][1:]) if more else None
         return Page([row[0] for row in rows[:size]], pages.token(last, query) if last else "")
+
+
+def _plain(value: Any) -> Any:
+    """As PostgreSQL and a page token take it: keys and values as JSON in one order."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode() if isinstance(value, Mapping) else value
 
 
 @cache
@@ -92,9 +114,12 @@ def _get_sql(kind: str) -> bytes:
 
 
 @cache
-def _list_sql(kind: str, filters: tuple[str, ...]) -> bytes:
+def _list_sql(kind: str, filters: tuple[tuple[str, Match], ...]) -> bytes:
     """What comes after (created, id). Only filters that are applied stand in it, so that an index can serve them."""
-    wanted = [sql.SQL(" and {} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in filters]
+    wanted = [
+        sql.SQL(f" and {_LIKE[match]}").format(column=sql.Identifier(name), value=sql.Placeholder(name))
+        for name, match in filters
+    ]
     text = sql.SQL(
         "select raw, extract(epoch from created)::bigint, id from stripe.{table}"
         " where account_id = %(account_id)s and deleted_at is null{wanted}"

@@ -27,6 +27,13 @@ _ID_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "subscription": ("sub_",),
     "invoice": ("in_",),
     "token": ("tok_",),
+    "coupon": ("",),
+    "promotion_code": ("promo_",),
+    "tax_rate": ("txr_",),
+    "subscription_item": ("si_",),
+    "subscription_schedule": ("sub_sched_",),
+    "invoiceitem": ("ii_",),
+    "event": ("evt_",),
 }
 KINDS = frozenset(_ID_PREFIXES)
 """The kinds of objects whose ids are known."""

@@ -25,19 +25,21 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpayment_kit/v1/options.proto\x12\x0epayment_kit.v1\x1a google/protobuf/descriptor.proto\"Z\n\x04\x43\x61ll\x12\x0e\n\x06stripe\x18\x01 \x01(\t\x12\x0e\n\x06\x65xpand\x18\x02 \x03(\t\x12\x0e\n\x06object\x18\x03 \x01(\t\x12\"\n\x04role\x18\x04 \x01(\x0e\x32\x14.payment_kit.v1.Role\"\x8a\x01\n\x05\x46ield\x12\n\n\x02\x61t\x18\x01 \x01(\t\x12\r\n\x05id_of\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x14\n\x0czero_allowed\x18\x04 \x01(\x08\x12\x0c\n\x04word\x18\x05 \x01(\t\x12\r\n\x05least\x18\x06 \x01(\x03\x12\x0c\n\x04most\x18\x07 \x01(\x03\x12\x13\n\x0boutput_only\x18\x08 \x01(\x08\"\x1a\n\x06\x43hoice\x12\x10\n\x08required\x18\x01 \x01(\x08*\xab\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_READER\x10\x01\x12\x10\n\x0cROLE_CATALOG\x10\x02\x12\x12\n\x0eROLE_CUSTOMERS\x10\x03\x12\x10\n\x0cROLE_BILLING\x10\x04\x12\x11\n\rROLE_PAYMENTS\x10\x05\x12\x10\n\x0cROLE_REFUNDS\x10\x06\x12\x0f\n\x0bROLE_EVENTS\x10\x07\x12\x0e\n\nROLE_ADMIN\x10\x08:G\n\x06\x63hoice\x12\x1d.google.protobuf.OneofOptions\x18\xa8\x8b\x03 \x01(\x0b\x32\x16.payment_kit.v1.Choice:1\n\x06object\x12\x1f.google.protobuf.MessageOptions\x18\xa8\x8b\x03 \x01(\t:F\n\x06stripe\x12\x1d.google.protobuf.FieldOptions\x18\xa8\x8b\x03 \x01(\x0b\x32\x15.payment_kit.v1.Field:D\n\x04\x63\x61ll\x12\x1e.google.protobuf.MethodOptions\x18\xa8\x8b\x03 \x01(\x0b\x32\x14.payment_kit.v1.Callb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpayment_kit/v1/options.proto\x12\x0epayment_kit.v1\x1a google/protobuf/descriptor.proto\"Z\n\x04\x43\x61ll\x12\x0e\n\x06stripe\x18\x01 \x01(\t\x12\x0e\n\x06\x65xpand\x18\x02 \x03(\t\x12\x0e\n\x06object\x18\x03 \x01(\t\x12\"\n\x04role\x18\x04 \x01(\x0e\x32\x14.payment_kit.v1.Role\"\xb0\x01\n\x05\x46ield\x12\n\n\x02\x61t\x18\x01 \x01(\t\x12\r\n\x05id_of\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x14\n\x0czero_allowed\x18\x04 \x01(\x08\x12\x0c\n\x04word\x18\x05 \x01(\t\x12\r\n\x05least\x18\x06 \x01(\x03\x12\x0c\n\x04most\x18\x07 \x01(\x03\x12\x13\n\x0boutput_only\x18\x08 \x01(\x08\x12$\n\x05match\x18\t \x01(\x0e\x32\x15.payment_kit.v1.Match\"\x1a\n\x06\x43hoice\x12\x10\n\x08required\x18\x01 \x01(\x08*\xab\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_READER\x10\x01\x12\x10\n\x0cROLE_CATALOG\x10\x02\x12\x12\n\x0eROLE_CUSTOMERS\x10\x03\x12\x10\n\x0cROLE_BILLING\x10\x04\x12\x11\n\rROLE_PAYMENTS\x10\x05\x12\x10\n\x0cROLE_REFUNDS\x10\x06\x12\x0f\n\x0bROLE_EVENTS\x10\x07\x12\x0e\n\nROLE_ADMIN\x10\x08*X\n\x05Match\x12\x15\n\x11MATCH_UNSPECIFIED\x10\x00\x12\x12\n\x0eMATCH_ANY_CASE\x10\x01\x12\x10\n\x0cMATCH_PREFIX\x10\x02\x12\x12\n\x0eMATCH_CONTAINS\x10\x03:G\n\x06\x63hoice\x12\x1d.google.protobuf.OneofOptions\x18\xa8\x8b\x03 \x01(\x0b\x32\x16.payment_kit.v1.Choice:1\n\x06object\x12\x1f.google.protobuf.MessageOptions\x18\xa8\x8b\x03 \x01(\t:F\n\x06stripe\x12\x1d.google.protobuf.FieldOptions\x18\xa8\x8b\x03 \x01(\x0b\x32\x15.payment_kit.v1.Field:D\n\x04\x63\x61ll\x12\x1e.google.protobuf.MethodOptions\x18\xa8\x8b\x03 \x01(\x0b\x32\x14.payment_kit.v1.Callb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'payment_kit.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=344
-  _globals['_ROLE']._serialized_end=515
+  _globals['_ROLE']._serialized_start=382
+  _globals['_ROLE']._serialized_end=553
+  _globals['_MATCH']._serialized_start=555
+  _globals['_MATCH']._serialized_end=643
   _globals['_CALL']._serialized_start=82
   _globals['_CALL']._serialized_end=172
   _globals['_FIELD']._serialized_start=175
-  _globals['_FIELD']._serialized_end=313
-  _globals['_CHOICE']._serialized_start=315
-  _globals['_CHOICE']._serialized_end=341
+  _globals['_FIELD']._serialized_end=351
+  _globals['_CHOICE']._serialized_start=353
+  _globals['_CHOICE']._serialized_end=379
 # @@protoc_insertion_point(module_scope)

@@ -286,6 +286,10 @@ REASONS: dict[str, Reason] = {
         "An object with this key exists.",
         "Use the existing object.",
     ),
+    "WATCHERS_TOO_MANY": Reason(
+        "As many streams of changes are open as one process serves.",
+        "Watch with fewer streams, or repeat later.",
+    ),
     "DEADLINE_EXCEEDED": Reason(
         "The deadline passed before the outcome was known.",
         "Repeat with the same request_id and a longer deadline.",

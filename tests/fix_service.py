@@ -24,11 +24,13 @@ from payment_kit.sandbox import Sandbox
 from payment_kit.stripe_gateway import StripeGateway
 from payment_kit.v1.balance_pb2_grpc import BalanceServiceStub
 from payment_kit.v1.balance_transaction_pb2_grpc import BalanceTransactionServiceStub
+from payment_kit.v1.change_pb2_grpc import ChangeServiceStub
 from payment_kit.v1.charge_pb2_grpc import ChargeServiceStub
 from payment_kit.v1.checkout_session_pb2_grpc import CheckoutSessionServiceStub
 from payment_kit.v1.coupon_pb2_grpc import CouponServiceStub
 from payment_kit.v1.customer_pb2_grpc import CustomerServiceStub
 from payment_kit.v1.dispute_pb2_grpc import DisputeServiceStub
+from payment_kit.v1.event_pb2_grpc import EventServiceStub
 from payment_kit.v1.invoice_pb2_grpc import InvoiceServiceStub
 from payment_kit.v1.line_item_pb2_grpc import LineItemServiceStub
 from payment_kit.v1.payment_intent_pb2_grpc import PaymentIntentServiceStub
@@ -38,11 +40,13 @@ from payment_kit.v1.payout_pb2_grpc import PayoutServiceStub
 from payment_kit.v1.price_pb2_grpc import PriceServiceStub
 from payment_kit.v1.product_pb2_grpc import ProductServiceStub
 from payment_kit.v1.promotion_code_pb2_grpc import PromotionCodeServiceStub
+from payment_kit.v1.purchase_pb2_grpc import PurchaseServiceStub
 from payment_kit.v1.quote_pb2_grpc import QuoteServiceStub
 from payment_kit.v1.refund_pb2_grpc import RefundServiceStub
 from payment_kit.v1.review_pb2_grpc import ReviewServiceStub
 from payment_kit.v1.setup_intent_pb2_grpc import SetupIntentServiceStub
 from payment_kit.v1.subscription_pb2_grpc import SubscriptionServiceStub
+from payment_kit.v1.subscription_schedule_pb2_grpc import SubscriptionScheduleServiceStub
 from payment_kit.v1.tax_rate_pb2_grpc import TaxRateServiceStub
 from payment_kit.v1.webhook_pb2_grpc import WebhookServiceStub
 from tests.waiting import SECONDS_MAX
@@ -51,11 +55,13 @@ if TYPE_CHECKING:
     # The asynchronous stubs are types only.
     from payment_kit.v1.balance_pb2_grpc import BalanceServiceAsyncStub
     from payment_kit.v1.balance_transaction_pb2_grpc import BalanceTransactionServiceAsyncStub
+    from payment_kit.v1.change_pb2_grpc import ChangeServiceAsyncStub
     from payment_kit.v1.charge_pb2_grpc import ChargeServiceAsyncStub
     from payment_kit.v1.checkout_session_pb2_grpc import CheckoutSessionServiceAsyncStub
     from payment_kit.v1.coupon_pb2_grpc import CouponServiceAsyncStub
     from payment_kit.v1.customer_pb2_grpc import CustomerServiceAsyncStub
     from payment_kit.v1.dispute_pb2_grpc import DisputeServiceAsyncStub
+    from payment_kit.v1.event_pb2_grpc import EventServiceAsyncStub
     from payment_kit.v1.invoice_pb2_grpc import InvoiceServiceAsyncStub
     from payment_kit.v1.line_item_pb2_grpc import LineItemServiceAsyncStub
     from payment_kit.v1.payment_intent_pb2_grpc import PaymentIntentServiceAsyncStub
@@ -65,11 +71,13 @@ if TYPE_CHECKING:
     from payment_kit.v1.price_pb2_grpc import PriceServiceAsyncStub
     from payment_kit.v1.product_pb2_grpc import ProductServiceAsyncStub
     from payment_kit.v1.promotion_code_pb2_grpc import PromotionCodeServiceAsyncStub
+    from payment_kit.v1.purchase_pb2_grpc import PurchaseServiceAsyncStub
     from payment_kit.v1.quote_pb2_grpc import QuoteServiceAsyncStub
     from payment_kit.v1.refund_pb2_grpc import RefundServiceAsyncStub
     from payment_kit.v1.review_pb2_grpc import ReviewServiceAsyncStub
     from payment_kit.v1.setup_intent_pb2_grpc import SetupIntentServiceAsyncStub
     from payment_kit.v1.subscription_pb2_grpc import SubscriptionServiceAsyncStub
+    from payment_kit.v1.subscription_schedule_pb2_grpc import SubscriptionScheduleServiceAsyncStub
     from payment_kit.v1.tax_rate_pb2_grpc import TaxRateServiceAsyncStub
     from payment_kit.v1.webhook_pb2_grpc import WebhookServiceAsyncStub
 
@@ -177,6 +185,22 @@ class Service:
     @property
     def payouts(self) -> "PayoutServiceAsyncStub":
         return PayoutServiceStub(self.channel)
+
+    @property
+    def changes(self) -> "ChangeServiceAsyncStub":
+        return ChangeServiceStub(self.channel)
+
+    @property
+    def events(self) -> "EventServiceAsyncStub":
+        return EventServiceStub(self.channel)
+
+    @property
+    def purchases(self) -> "PurchaseServiceAsyncStub":
+        return PurchaseServiceStub(self.channel)
+
+    @property
+    def schedules(self) -> "SubscriptionScheduleServiceAsyncStub":
+        return SubscriptionScheduleServiceStub(self.channel)
 
     def made(self, kind: str) -> list[dict[str, Any]]:
         """The objects of a kind that the sandbox has."""

@@ -17,8 +17,9 @@ from payment_kit import descriptors
 from payment_kit.resources import PACKAGE
 from payment_kit.v1 import options_pb2
 
-Kind = Literal["get", "list", "ask", "write", "update", "delete"]
-"""What a method does; ``ask`` reads what only Stripe holds."""
+Kind = Literal["get", "list", "write", "update", "delete", "ask", "own"]
+"""What a method is: a read of the mirror, a write at Stripe, a question to Stripe that changes nothing (``ask``), or
+something about our own state (``own``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,9 @@ class Method:
     """One method of the contract.
 
     `object` is Stripe's name of what it is about (empty when it shows none), `shown` the field of the answer that holds
-    it, `path` what is asked of Stripe ("/v1/customers/{id}"; empty for a read of the mirror), `sends` what it is told
-    every time, a path and a value each, `role` the number of who may call it.
+    it, always the first (empty when the answer itself is what is shown), `path` what is asked of Stripe
+    ("/v1/customers/{id}"; empty for a read of the mirror), `sends` what it is told every time, a path and a value each,
+    `role` the number of who may call it. `streams`: it answers with many messages.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Method:
     role: "options_pb2.Role.ValueType"
     takes: type[Message]
     answers: type[Message]
+    streams: bool
 
 
 def services() -> list[ServiceDescriptor]:
@@ -105,7 +108,7 @@ def comments() -> dict[str, str]:
 
 def _method(method: MethodDescriptor) -> Method:
     call = method.GetOptions().Extensions[options_pb2.call]
-    shown = next((field for field in method.output_type.fields if _shows(field)), None)
+    shown = next((field for field in method.output_type.fields[:1] if _shows(field)), None)
     shows: Any = method.output_type if shown is None else shown.message_type
     return Method(
         name=method.name,
@@ -121,17 +124,20 @@ def _method(method: MethodDescriptor) -> Method:
         role=call.role,
         takes=GetMessageClass(method.input_type),
         answers=GetMessageClass(method.output_type),
+        streams=method.server_streaming,
     )
 
 
 def _kind(method: MethodDescriptor, call: options_pb2.Call, shown: FieldDescriptor | None) -> Kind:
     if call.stripe.startswith("DELETE "):
         return "delete"
-    if call.stripe.startswith("GET "):
+    if call.stripe and "request_id" not in method.input_type.fields_by_name:
         return "ask"
     if call.stripe:
         return "update" if "update_mask" in method.input_type.fields_by_name else "write"
-    return "list" if shown is not None and shown.is_repeated else "get"
+    if shown is None:
+        return "own"
+    return "list" if shown.is_repeated else "get"
 
 
 def _shows(field: FieldDescriptor) -> bool:

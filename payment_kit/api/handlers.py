@@ -1,7 +1,7 @@
-"""A handler for every method of the contract: from what its options say, or one of the few written by hand."""
+"""A handler for every method about Stripe's objects, from what its options say; the few others are in own.py."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from google.protobuf.message import Message
 
@@ -10,15 +10,23 @@ from payment_kit.api.contract import Method
 from payment_kit.api.interceptors.authenticate import CALLER
 from payment_kit.api.messages import message
 from payment_kit.api.params import changeable, changes, checked_id, filters, params, put
-from payment_kit.api.requests import masked, write_request
-from payment_kit.mirror.intake import Intake
-from payment_kit.payments import intents, limits, payment_intents, payment_methods, refunds, resources
+from payment_kit.api.requests import masked, refuse_card_numbers, write_request
+from payment_kit.payments import (
+    intents,
+    limits,
+    payment_intents,
+    payment_methods,
+    purchases,
+    refunds,
+    resources,
+    subscriptions,
+)
 from payment_kit.payments.desk import Desk, Payload
 from payment_kit.payments.idempotency import Outcome, Request
 from payment_kit.payments.resources import Target
-from payment_kit.v1 import webhook_pb2
 
-Handler = Callable[[Any, Any], Awaitable[Message]]
+Handler = Callable[[Any, Any], Awaitable[Message | None]]
+"""A stream writes to its context and answers None."""
 Write = Callable[[Desk, Request, Target, Payload], Awaitable[Outcome]]
 
 WRITES: Mapping[str, Write] = {
@@ -30,14 +38,14 @@ WRITES: Mapping[str, Write] = {
     "CreateRefund": refunds.create,
     "CreateSetupIntent": intents.create,
     "ConfirmSetupIntent": intents.write,
+    "Purchase": purchases.purchase,
+    "ResumeSubscription": subscriptions.resume,
 }
 """Writes that are more than one request of Stripe, or have rules no single field can say."""
 
 
-def handler(method: Method, desk: Desk, intake: Intake) -> Handler:
-    """What answers the calls of a method."""
-    if method.name == "HandleWebhook":
-        return _webhook(intake)
+def handler(method: Method, desk: Desk) -> Handler:
+    """What answers the calls of a method that is about Stripe's objects."""
     if method.kind == "get":
         return _get(method, desk)
     if method.kind == "list":
@@ -68,13 +76,6 @@ def _list(method: Method, desk: Desk) -> Handler:
         return method.answers(**{method.shown: found, "next_page_token": page.next_page_token})
 
     return list_
-
-
-def _ask(method: Method, desk: Desk) -> Handler:
-    async def ask(request: Any, _context: Any) -> Message:
-        return _shown(method, (await desk.gateway.request("get", method.path, params(request))).body)
-
-    return ask
 
 
 def _write(method: Method, desk: Desk, write: Write) -> Handler:
@@ -109,13 +110,16 @@ def _update(method: Method, desk: Desk) -> Handler:
     return update
 
 
-def _webhook(intake: Intake) -> Handler:
-    async def handle(request: webhook_pb2.HandleWebhookRequest, _context: Any) -> Message:
-        receipt = await intake.accept(request.payload, request.signature, "grpc")
-        return webhook_pb2.HandleWebhookResponse(event_id=receipt.event_id, duplicate=not receipt.new)
+def _ask(method: Method, desk: Desk) -> Handler:
+    verb: Literal["get", "post"] = "get" if method.verb == "GET" else "post"
 
-    return handle
+    async def ask(request: Any, _context: Any) -> Message:
+        refuse_card_numbers(request)
+        return _shown(method, await resources.ask(desk, verb, method.path, params(request)))
+
+    return ask
 
 
 def _shown(method: Method, payload: Payload) -> Message:
-    return method.answers(**({method.shown: message(method.shows, payload)} if method.shown else {}))
+    shown = message(method.shows, payload)
+    return method.answers(**{method.shown: shown}) if method.shown else shown

@@ -4,7 +4,7 @@ Every broken rule raises `UsageProblem` FIELD_INVALID with the field's path. Wha
 texts, minimum amounts) is left to Stripe.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from payment_kit.api.contract import currency_at_stripe, is_metadata, name_at_stripe, stripe_option, words
 from payment_kit.payments import rules
+from payment_kit.payments.reading import Filter, Match
 from payment_kit.v1 import options_pb2
 from payment_kit.v1.common_pb2 import Money
 
@@ -19,6 +20,12 @@ NOT_STRIPES = frozenset({"request_id", "id", "page_size", "page_token", "update_
 """What of a request is not passed on as a parameter."""
 _WHOLE = (Money.DESCRIPTOR, Timestamp.DESCRIPTOR)
 """Messages that are one value."""
+_MATCHES: Mapping[int, Match] = {
+    options_pb2.MATCH_UNSPECIFIED: "same",
+    options_pb2.MATCH_ANY_CASE: "any_case",
+    options_pb2.MATCH_PREFIX: "prefix",
+    options_pb2.MATCH_CONTAINS: "contains",
+}
 
 
 def params(message: Any, prefix: str = "") -> dict[str, Any]:
@@ -44,11 +51,12 @@ def checked_id(message: Any, prefix: str) -> str:
     return id_
 
 
-def filters(message: Any) -> dict[str, Any]:
-    """The filters of a list, None for one that is not applied."""
+def filters(message: Any) -> dict[str, Filter]:
+    """The filters of a list by their columns; the value of one that is not applied is None."""
     given = params(message)
     wanted = [field for field in message.DESCRIPTOR.fields if field.name not in NOT_STRIPES]
-    return {name_at_stripe(field)[0]: given.get(name_at_stripe(field)[0]) for field in wanted}
+    columns = {name_at_stripe(field)[0]: _MATCHES[stripe_option(field).match] for field in wanted}
+    return {column: Filter(given.get(column), match) for column, match in columns.items()}
 
 
 def changes(message: Any, paths: list[str], prefix: str) -> dict[str, Any]:

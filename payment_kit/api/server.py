@@ -18,7 +18,8 @@ from payment_kit.api.interceptors.authenticate import authenticate
 from payment_kit.api.interceptors.authorise import authorise
 from payment_kit.api.interceptors.observe import observe
 from payment_kit.api.interceptors.translate import translate
-from payment_kit.api.services import Services, serve
+from payment_kit.api.services import Services
+from payment_kit.api.serving import serve
 from payment_kit.certificates import Certificates
 from payment_kit.errors import Problem
 
@@ -93,7 +94,8 @@ class GrpcServer:
         return self.port
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Say NOT_SERVING, take no new calls, let the running ones and every write that reached Stripe end."""
+        """Say NOT_SERVING, take no new calls, end streams, let the other calls and writes that reached Stripe end."""
+        self._services.stopping.set()
         if self._watching:
             self._watching.cancel()
         await self._health.enter_graceful_shutdown()

@@ -8,12 +8,14 @@ from google.protobuf import field_mask_pb2, timestamp_pb2
 from payment_kit.v1 import (
     balance_pb2,
     balance_transaction_pb2,
+    change_pb2,
     charge_pb2,
     checkout_session_pb2,
     common_pb2,
     coupon_pb2,
     customer_pb2,
     dispute_pb2,
+    event_pb2,
     invoice_pb2,
     line_item_pb2,
     payment_intent_pb2,
@@ -23,11 +25,13 @@ from payment_kit.v1 import (
     price_pb2,
     product_pb2,
     promotion_code_pb2,
+    purchase_pb2,
     quote_pb2,
     refund_pb2,
     review_pb2,
     setup_intent_pb2,
     subscription_pb2,
+    subscription_schedule_pb2,
     tax_rate_pb2,
     webhook_pb2,
 )
@@ -56,6 +60,13 @@ class BalanceTransactionService:
         timeout_seconds: float | None = None,
     ) -> Iterator[balance_transaction_pb2.BalanceTransaction]:
         """Lists balance transactions from the mirror, newest first."""
+
+class ChangeService:
+    """What happens in the mirror, as it happens."""
+    def watch_changes(
+        self, *, cursor: str = ..., objects: Iterable[str] | None = ..., timeout_seconds: float | None = None
+    ) -> Iterator[change_pb2.WatchChangesResponse]:
+        """Streams every change of a mirrored object, without loss and in the order in which each object saw them. Every message holds a cursor; a stream that ended, whyever, goes on behind it. When the server stops, the stream ends with OK."""
 
 class ChargeService:
     """Single tries to take money; a payment intent has one for each (Stripe: Charge)."""
@@ -244,6 +255,18 @@ class CustomerService:
         self, *, page_size: int = ..., page_token: str = ..., email: str = ..., timeout_seconds: float | None = None
     ) -> Iterator[customer_pb2.Customer]:
         """Lists customers from the mirror, newest first."""
+    def search_customers(
+        self,
+        *,
+        page_size: int = ...,
+        page_token: str = ...,
+        email: str = ...,
+        name: str = ...,
+        phone: str = ...,
+        metadata: Mapping[str, str] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> Iterator[customer_pb2.Customer]:
+        """Finds customers in the mirror by all that is given, newest first."""
 
 class DisputeService:
     """Payments a customer told the bank to take back (Stripe: Dispute)."""
@@ -274,6 +297,26 @@ class DisputeService:
         self, *, request_id: str = ..., id: str = ..., timeout_seconds: float | None = None
     ) -> dispute_pb2.CloseDisputeResponse:
         """Gives a dispute up: it is lost, and the money with it. That cannot be taken back."""
+
+class EventService:
+    """Stripe's events that reached this installation, and what became of them."""
+    def get_event(self, *, id: str = ..., timeout_seconds: float | None = None) -> event_pb2.GetEventResponse:
+        """Reads what is known of an event."""
+    def list_events(
+        self,
+        *,
+        page_size: int = ...,
+        page_token: str = ...,
+        type: str = ...,
+        object_id: str = ...,
+        outcome: event_pb2.Event.Outcome.ValueType = ...,
+        created_from: timestamp_pb2.Timestamp | None = ...,
+        created_before: timestamp_pb2.Timestamp | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> Iterator[event_pb2.Event]:
+        """Lists events, newest first by Stripe's time."""
+    def replay_event(self, *, id: str = ..., timeout_seconds: float | None = None) -> event_pb2.ReplayEventResponse:
+        """Applies an event again that was given up or came after a newer state. It waits for a worker then; one that waits or is in the mirror stays as it is, so repeating the call changes nothing."""
 
 class SubscriptionService:
     """What a customer pays for again and again (Stripe: Subscription)."""
@@ -307,6 +350,35 @@ class SubscriptionService:
         timeout_seconds: float | None = None,
     ) -> subscription_pb2.UpdateSubscriptionResponse:
         """Changes the fields named by update_mask."""
+    def change_subscription(
+        self,
+        *,
+        request_id: str = ...,
+        id: str = ...,
+        items: Iterable[subscription_pb2.SubscriptionItemChange] | None = ...,
+        proration_behavior: subscription_pb2.ProrationBehavior.ValueType = ...,
+        proration_time: timestamp_pb2.Timestamp | None = ...,
+        payment_behavior: subscription_pb2.ChangeSubscriptionRequest.PaymentBehavior.ValueType = ...,
+        off_session: bool = ...,
+        discounts: Iterable[common_pb2.AppliedDiscount] | None = ...,
+        default_tax_rates: Iterable[str] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> subscription_pb2.ChangeSubscriptionResponse:
+        """Changes what is paid for: prices, quantities, discounts. What is not named stays. PreviewSubscriptionChange tells what it costs before."""
+    def pause_subscription(
+        self,
+        *,
+        request_id: str = ...,
+        id: str = ...,
+        behavior: subscription_pb2.PauseBehavior.ValueType = ...,
+        resume_time: timestamp_pb2.Timestamp | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> subscription_pb2.PauseSubscriptionResponse:
+        """Stops collecting payments; periods go on, and their invoices are treated as asked for."""
+    def resume_subscription(
+        self, *, request_id: str = ..., id: str = ..., timeout_seconds: float | None = None
+    ) -> subscription_pb2.ResumeSubscriptionResponse:
+        """Collects payments again. What was skipped meanwhile is not collected."""
     def cancel_subscription(
         self,
         *,
@@ -330,6 +402,83 @@ class SubscriptionService:
 
 class InvoiceService:
     """What a customer owes (Stripe: Invoice)."""
+    def create_invoice(
+        self,
+        *,
+        request_id: str = ...,
+        customer: str = ...,
+        currency: str = ...,
+        pending_items: invoice_pb2.CreateInvoiceRequest.PendingItems.ValueType = ...,
+        collection_method: subscription_pb2.CollectionMethod.ValueType = ...,
+        days_until_due: int = ...,
+        auto_advance: bool = ...,
+        default_payment_method: str = ...,
+        description: str = ...,
+        discounts: Iterable[common_pb2.AppliedDiscount] | None = ...,
+        default_tax_rates: Iterable[str] | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> invoice_pb2.CreateInvoiceResponse:
+        """Makes a draft for a customer, empty or with his pending items. CreateInvoiceItem adds to it, FinalizeInvoice makes it final."""
+    def update_invoice(
+        self,
+        *,
+        request_id: str = ...,
+        invoice: invoice_pb2.Invoice | None = ...,
+        update_mask: field_mask_pb2.FieldMask | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> invoice_pb2.UpdateInvoiceResponse:
+        """Changes the fields named by update_mask; of a final invoice only default_payment_method and metadata."""
+    def delete_invoice(
+        self, *, request_id: str = ..., id: str = ..., timeout_seconds: float | None = None
+    ) -> invoice_pb2.DeleteInvoiceResponse:
+        """Deletes a draft for good."""
+    def send_invoice(
+        self, *, request_id: str = ..., id: str = ..., timeout_seconds: float | None = None
+    ) -> invoice_pb2.SendInvoiceResponse:
+        """Sends an invoice with COLLECTION_METHOD_SEND_INVOICE to its customer; a draft becomes final first."""
+    def preview_invoice(
+        self,
+        *,
+        customer: str = ...,
+        subscription: str = ...,
+        currency: str = ...,
+        items: Iterable[invoice_pb2.PreviewInvoiceRequest.Item] | None = ...,
+        discounts: Iterable[common_pb2.AppliedDiscount] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> invoice_pb2.PreviewInvoiceResponse:
+        """Tells what a customer, or a subscription of his, would be billed next. Stripe works it out; nothing is made, and the mirror does not hold it."""
+    def preview_subscription_change(
+        self,
+        *,
+        subscription: str = ...,
+        items: Iterable[subscription_pb2.SubscriptionItemChange] | None = ...,
+        proration_behavior: subscription_pb2.ProrationBehavior.ValueType = ...,
+        proration_time: timestamp_pb2.Timestamp | None = ...,
+        discounts: Iterable[common_pb2.AppliedDiscount] | None = ...,
+        cancel_now: bool = ...,
+        timeout_seconds: float | None = None,
+    ) -> invoice_pb2.PreviewSubscriptionChangeResponse:
+        """Tells what ChangeSubscription would bill. Nothing changes; give the same proration_time to both for the same amounts."""
+    def create_invoice_item(
+        self,
+        *,
+        request_id: str = ...,
+        customer: str = ...,
+        invoice: str = ...,
+        amount: common_pb2.Money | None = ...,
+        price: str | None = ...,
+        quantity: int = ...,
+        description: str = ...,
+        tax_rates: Iterable[str] | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> invoice_pb2.CreateInvoiceItemResponse:
+        """Adds something to a draft, or lets it wait for the customer's next invoice."""
+    def delete_invoice_item(
+        self, *, request_id: str = ..., id: str = ..., timeout_seconds: float | None = None
+    ) -> invoice_pb2.DeleteInvoiceItemResponse:
+        """Removes what waits or stands on a draft."""
     def get_invoice(self, *, id: str = ..., timeout_seconds: float | None = None) -> invoice_pb2.GetInvoiceResponse:
         """Reads an invoice from the mirror."""
     def list_invoices(
@@ -598,6 +747,23 @@ class PromotionCodeService:
     ) -> Iterator[promotion_code_pb2.PromotionCode]:
         """Lists promotion codes from the mirror, newest first."""
 
+class PurchaseService:
+    """Buying with one click."""
+    def purchase(
+        self,
+        *,
+        request_id: str = ...,
+        customer: str = ...,
+        price: str = ...,
+        quantity: int = ...,
+        discount: common_pb2.AppliedDiscount | None = ...,
+        tax_rates: Iterable[str] | None = ...,
+        payment_method: str = ...,
+        metadata: Mapping[str, str] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> purchase_pb2.PurchaseResponse:
+        """Buys a price for a customer with his saved default payment method, who need not be present. A one-time price is paid through an invoice, a recurring one through a subscription. A declined purchase is an answer, not an error, and leaves nothing that could be paid later. Once told, the state of a purchase stays what it was then: follow payment_intent."""
+
 class QuoteService:
     """What a customer is offered (Stripe: Quote)."""
     def create_quote(
@@ -760,6 +926,62 @@ class SetupIntentService:
     ) -> Iterator[setup_intent_pb2.SetupIntent]:
         """Lists setup intents from the mirror, newest first."""
 
+class SubscriptionScheduleService:
+    """What a subscription will become, phase after phase (Stripe: SubscriptionSchedule)."""
+    def create_subscription_schedule(
+        self,
+        *,
+        request_id: str = ...,
+        customer: str | None = ...,
+        from_subscription: str | None = ...,
+        start_time: timestamp_pb2.Timestamp | None = ...,
+        phases: Iterable[subscription_schedule_pb2.SchedulePhase] | None = ...,
+        end_behavior: subscription_schedule_pb2.SubscriptionSchedule.EndBehavior.ValueType = ...,
+        metadata: Mapping[str, str] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> subscription_schedule_pb2.CreateSubscriptionScheduleResponse:
+        """Plans a subscription, one to be made or one there is."""
+    def get_subscription_schedule(
+        self, *, id: str = ..., timeout_seconds: float | None = None
+    ) -> subscription_schedule_pb2.GetSubscriptionScheduleResponse:
+        """Reads a schedule from the mirror."""
+    def update_subscription_schedule(
+        self,
+        *,
+        request_id: str = ...,
+        id: str = ...,
+        phases: Iterable[subscription_schedule_pb2.SchedulePhase] | None = ...,
+        end_behavior: subscription_schedule_pb2.SubscriptionSchedule.EndBehavior.ValueType = ...,
+        proration_behavior: subscription_pb2.ProrationBehavior.ValueType = ...,
+        timeout_seconds: float | None = None,
+    ) -> subscription_schedule_pb2.UpdateSubscriptionScheduleResponse:
+        """Puts other phases in place of those that are ahead, the current one included. What is empty stays as it is."""
+    def release_subscription_schedule(
+        self, *, request_id: str = ..., id: str = ..., timeout_seconds: float | None = None
+    ) -> subscription_schedule_pb2.ReleaseSubscriptionScheduleResponse:
+        """Lets the subscription go on by itself, as it is."""
+    def cancel_subscription_schedule(
+        self,
+        *,
+        request_id: str = ...,
+        id: str = ...,
+        invoice_now: bool | None = ...,
+        prorate: bool | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> subscription_schedule_pb2.CancelSubscriptionScheduleResponse:
+        """Ends the schedule and its subscription now."""
+    def list_subscription_schedules(
+        self,
+        *,
+        page_size: int = ...,
+        page_token: str = ...,
+        customer: str = ...,
+        subscription: str = ...,
+        state: subscription_schedule_pb2.SubscriptionSchedule.State.ValueType = ...,
+        timeout_seconds: float | None = None,
+    ) -> Iterator[subscription_schedule_pb2.SubscriptionSchedule]:
+        """Lists schedules from the mirror, newest first."""
+
 class TaxRateService:
     """What part of an amount is tax (Stripe: TaxRate)."""
     def create_tax_rate(
@@ -811,6 +1033,7 @@ class WebhookService:
 class Services:
     balances: BalanceService
     balance_transactions: BalanceTransactionService
+    changes: ChangeService
     charges: ChargeService
     prices: PriceService
     line_items: LineItemService
@@ -818,6 +1041,7 @@ class Services:
     coupons: CouponService
     customers: CustomerService
     disputes: DisputeService
+    events: EventService
     subscriptions: SubscriptionService
     invoices: InvoiceService
     payment_intents: PaymentIntentService
@@ -826,10 +1050,12 @@ class Services:
     payouts: PayoutService
     products: ProductService
     promotion_codes: PromotionCodeService
+    purchases: PurchaseService
     quotes: QuoteService
     refunds: RefundService
     reviews: ReviewService
     setup_intents: SetupIntentService
+    subscription_schedules: SubscriptionScheduleService
     tax_rates: TaxRateService
     webhooks: WebhookService
     def __init__(self, *channel: Any) -> None: ...
@@ -858,6 +1084,13 @@ class AsyncBalanceTransactionService:
         timeout_seconds: float | None = None,
     ) -> AsyncIterator[balance_transaction_pb2.BalanceTransaction]:
         """Lists balance transactions from the mirror, newest first."""
+
+class AsyncChangeService:
+    """What happens in the mirror, as it happens."""
+    def watch_changes(
+        self, *, cursor: str = ..., objects: Iterable[str] | None = ..., timeout_seconds: float | None = None
+    ) -> AsyncIterator[change_pb2.WatchChangesResponse]:
+        """Streams every change of a mirrored object, without loss and in the order in which each object saw them. Every message holds a cursor; a stream that ended, whyever, goes on behind it. When the server stops, the stream ends with OK."""
 
 class AsyncChargeService:
     """Single tries to take money; a payment intent has one for each (Stripe: Charge)."""
@@ -1048,6 +1281,18 @@ class AsyncCustomerService:
         self, *, page_size: int = ..., page_token: str = ..., email: str = ..., timeout_seconds: float | None = None
     ) -> AsyncIterator[customer_pb2.Customer]:
         """Lists customers from the mirror, newest first."""
+    def search_customers(
+        self,
+        *,
+        page_size: int = ...,
+        page_token: str = ...,
+        email: str = ...,
+        name: str = ...,
+        phone: str = ...,
+        metadata: Mapping[str, str] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> AsyncIterator[customer_pb2.Customer]:
+        """Finds customers in the mirror by all that is given, newest first."""
 
 class AsyncDisputeService:
     """Payments a customer told the bank to take back (Stripe: Dispute)."""
@@ -1081,6 +1326,28 @@ class AsyncDisputeService:
     ) -> dispute_pb2.CloseDisputeResponse:
         """Gives a dispute up: it is lost, and the money with it. That cannot be taken back."""
 
+class AsyncEventService:
+    """Stripe's events that reached this installation, and what became of them."""
+    async def get_event(self, *, id: str = ..., timeout_seconds: float | None = None) -> event_pb2.GetEventResponse:
+        """Reads what is known of an event."""
+    def list_events(
+        self,
+        *,
+        page_size: int = ...,
+        page_token: str = ...,
+        type: str = ...,
+        object_id: str = ...,
+        outcome: event_pb2.Event.Outcome.ValueType = ...,
+        created_from: timestamp_pb2.Timestamp | None = ...,
+        created_before: timestamp_pb2.Timestamp | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> AsyncIterator[event_pb2.Event]:
+        """Lists events, newest first by Stripe's time."""
+    async def replay_event(
+        self, *, id: str = ..., timeout_seconds: float | None = None
+    ) -> event_pb2.ReplayEventResponse:
+        """Applies an event again that was given up or came after a newer state. It waits for a worker then; one that waits or is in the mirror stays as it is, so repeating the call changes nothing."""
+
 class AsyncSubscriptionService:
     """What a customer pays for again and again (Stripe: Subscription)."""
     async def create_subscription(
@@ -1113,6 +1380,35 @@ class AsyncSubscriptionService:
         timeout_seconds: float | None = None,
     ) -> subscription_pb2.UpdateSubscriptionResponse:
         """Changes the fields named by update_mask."""
+    async def change_subscription(
+        self,
+        *,
+        request_id: str = ...,
+        id: str = ...,
+        items: Iterable[subscription_pb2.SubscriptionItemChange] | None = ...,
+        proration_behavior: subscription_pb2.ProrationBehavior.ValueType = ...,
+        proration_time: timestamp_pb2.Timestamp | None = ...,
+        payment_behavior: subscription_pb2.ChangeSubscriptionRequest.PaymentBehavior.ValueType = ...,
+        off_session: bool = ...,
+        discounts: Iterable[common_pb2.AppliedDiscount] | None = ...,
+        default_tax_rates: Iterable[str] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> subscription_pb2.ChangeSubscriptionResponse:
+        """Changes what is paid for: prices, quantities, discounts. What is not named stays. PreviewSubscriptionChange tells what it costs before."""
+    async def pause_subscription(
+        self,
+        *,
+        request_id: str = ...,
+        id: str = ...,
+        behavior: subscription_pb2.PauseBehavior.ValueType = ...,
+        resume_time: timestamp_pb2.Timestamp | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> subscription_pb2.PauseSubscriptionResponse:
+        """Stops collecting payments; periods go on, and their invoices are treated as asked for."""
+    async def resume_subscription(
+        self, *, request_id: str = ..., id: str = ..., timeout_seconds: float | None = None
+    ) -> subscription_pb2.ResumeSubscriptionResponse:
+        """Collects payments again. What was skipped meanwhile is not collected."""
     async def cancel_subscription(
         self,
         *,
@@ -1136,6 +1432,83 @@ class AsyncSubscriptionService:
 
 class AsyncInvoiceService:
     """What a customer owes (Stripe: Invoice)."""
+    async def create_invoice(
+        self,
+        *,
+        request_id: str = ...,
+        customer: str = ...,
+        currency: str = ...,
+        pending_items: invoice_pb2.CreateInvoiceRequest.PendingItems.ValueType = ...,
+        collection_method: subscription_pb2.CollectionMethod.ValueType = ...,
+        days_until_due: int = ...,
+        auto_advance: bool = ...,
+        default_payment_method: str = ...,
+        description: str = ...,
+        discounts: Iterable[common_pb2.AppliedDiscount] | None = ...,
+        default_tax_rates: Iterable[str] | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> invoice_pb2.CreateInvoiceResponse:
+        """Makes a draft for a customer, empty or with his pending items. CreateInvoiceItem adds to it, FinalizeInvoice makes it final."""
+    async def update_invoice(
+        self,
+        *,
+        request_id: str = ...,
+        invoice: invoice_pb2.Invoice | None = ...,
+        update_mask: field_mask_pb2.FieldMask | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> invoice_pb2.UpdateInvoiceResponse:
+        """Changes the fields named by update_mask; of a final invoice only default_payment_method and metadata."""
+    async def delete_invoice(
+        self, *, request_id: str = ..., id: str = ..., timeout_seconds: float | None = None
+    ) -> invoice_pb2.DeleteInvoiceResponse:
+        """Deletes a draft for good."""
+    async def send_invoice(
+        self, *, request_id: str = ..., id: str = ..., timeout_seconds: float | None = None
+    ) -> invoice_pb2.SendInvoiceResponse:
+        """Sends an invoice with COLLECTION_METHOD_SEND_INVOICE to its customer; a draft becomes final first."""
+    async def preview_invoice(
+        self,
+        *,
+        customer: str = ...,
+        subscription: str = ...,
+        currency: str = ...,
+        items: Iterable[invoice_pb2.PreviewInvoiceRequest.Item] | None = ...,
+        discounts: Iterable[common_pb2.AppliedDiscount] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> invoice_pb2.PreviewInvoiceResponse:
+        """Tells what a customer, or a subscription of his, would be billed next. Stripe works it out; nothing is made, and the mirror does not hold it."""
+    async def preview_subscription_change(
+        self,
+        *,
+        subscription: str = ...,
+        items: Iterable[subscription_pb2.SubscriptionItemChange] | None = ...,
+        proration_behavior: subscription_pb2.ProrationBehavior.ValueType = ...,
+        proration_time: timestamp_pb2.Timestamp | None = ...,
+        discounts: Iterable[common_pb2.AppliedDiscount] | None = ...,
+        cancel_now: bool = ...,
+        timeout_seconds: float | None = None,
+    ) -> invoice_pb2.PreviewSubscriptionChangeResponse:
+        """Tells what ChangeSubscription would bill. Nothing changes; give the same proration_time to both for the same amounts."""
+    async def create_invoice_item(
+        self,
+        *,
+        request_id: str = ...,
+        customer: str = ...,
+        invoice: str = ...,
+        amount: common_pb2.Money | None = ...,
+        price: str | None = ...,
+        quantity: int = ...,
+        description: str = ...,
+        tax_rates: Iterable[str] | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> invoice_pb2.CreateInvoiceItemResponse:
+        """Adds something to a draft, or lets it wait for the customer's next invoice."""
+    async def delete_invoice_item(
+        self, *, request_id: str = ..., id: str = ..., timeout_seconds: float | None = None
+    ) -> invoice_pb2.DeleteInvoiceItemResponse:
+        """Removes what waits or stands on a draft."""
     async def get_invoice(
         self, *, id: str = ..., timeout_seconds: float | None = None
     ) -> invoice_pb2.GetInvoiceResponse:
@@ -1408,6 +1781,23 @@ class AsyncPromotionCodeService:
     ) -> AsyncIterator[promotion_code_pb2.PromotionCode]:
         """Lists promotion codes from the mirror, newest first."""
 
+class AsyncPurchaseService:
+    """Buying with one click."""
+    async def purchase(
+        self,
+        *,
+        request_id: str = ...,
+        customer: str = ...,
+        price: str = ...,
+        quantity: int = ...,
+        discount: common_pb2.AppliedDiscount | None = ...,
+        tax_rates: Iterable[str] | None = ...,
+        payment_method: str = ...,
+        metadata: Mapping[str, str] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> purchase_pb2.PurchaseResponse:
+        """Buys a price for a customer with his saved default payment method, who need not be present. A one-time price is paid through an invoice, a recurring one through a subscription. A declined purchase is an answer, not an error, and leaves nothing that could be paid later. Once told, the state of a purchase stays what it was then: follow payment_intent."""
+
 class AsyncQuoteService:
     """What a customer is offered (Stripe: Quote)."""
     async def create_quote(
@@ -1570,6 +1960,62 @@ class AsyncSetupIntentService:
     ) -> AsyncIterator[setup_intent_pb2.SetupIntent]:
         """Lists setup intents from the mirror, newest first."""
 
+class AsyncSubscriptionScheduleService:
+    """What a subscription will become, phase after phase (Stripe: SubscriptionSchedule)."""
+    async def create_subscription_schedule(
+        self,
+        *,
+        request_id: str = ...,
+        customer: str | None = ...,
+        from_subscription: str | None = ...,
+        start_time: timestamp_pb2.Timestamp | None = ...,
+        phases: Iterable[subscription_schedule_pb2.SchedulePhase] | None = ...,
+        end_behavior: subscription_schedule_pb2.SubscriptionSchedule.EndBehavior.ValueType = ...,
+        metadata: Mapping[str, str] | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> subscription_schedule_pb2.CreateSubscriptionScheduleResponse:
+        """Plans a subscription, one to be made or one there is."""
+    async def get_subscription_schedule(
+        self, *, id: str = ..., timeout_seconds: float | None = None
+    ) -> subscription_schedule_pb2.GetSubscriptionScheduleResponse:
+        """Reads a schedule from the mirror."""
+    async def update_subscription_schedule(
+        self,
+        *,
+        request_id: str = ...,
+        id: str = ...,
+        phases: Iterable[subscription_schedule_pb2.SchedulePhase] | None = ...,
+        end_behavior: subscription_schedule_pb2.SubscriptionSchedule.EndBehavior.ValueType = ...,
+        proration_behavior: subscription_pb2.ProrationBehavior.ValueType = ...,
+        timeout_seconds: float | None = None,
+    ) -> subscription_schedule_pb2.UpdateSubscriptionScheduleResponse:
+        """Puts other phases in place of those that are ahead, the current one included. What is empty stays as it is."""
+    async def release_subscription_schedule(
+        self, *, request_id: str = ..., id: str = ..., timeout_seconds: float | None = None
+    ) -> subscription_schedule_pb2.ReleaseSubscriptionScheduleResponse:
+        """Lets the subscription go on by itself, as it is."""
+    async def cancel_subscription_schedule(
+        self,
+        *,
+        request_id: str = ...,
+        id: str = ...,
+        invoice_now: bool | None = ...,
+        prorate: bool | None = ...,
+        timeout_seconds: float | None = None,
+    ) -> subscription_schedule_pb2.CancelSubscriptionScheduleResponse:
+        """Ends the schedule and its subscription now."""
+    def list_subscription_schedules(
+        self,
+        *,
+        page_size: int = ...,
+        page_token: str = ...,
+        customer: str = ...,
+        subscription: str = ...,
+        state: subscription_schedule_pb2.SubscriptionSchedule.State.ValueType = ...,
+        timeout_seconds: float | None = None,
+    ) -> AsyncIterator[subscription_schedule_pb2.SubscriptionSchedule]:
+        """Lists schedules from the mirror, newest first."""
+
 class AsyncTaxRateService:
     """What part of an amount is tax (Stripe: TaxRate)."""
     async def create_tax_rate(
@@ -1623,6 +2069,7 @@ class AsyncWebhookService:
 class AsyncServices:
     balances: AsyncBalanceService
     balance_transactions: AsyncBalanceTransactionService
+    changes: AsyncChangeService
     charges: AsyncChargeService
     prices: AsyncPriceService
     line_items: AsyncLineItemService
@@ -1630,6 +2077,7 @@ class AsyncServices:
     coupons: AsyncCouponService
     customers: AsyncCustomerService
     disputes: AsyncDisputeService
+    events: AsyncEventService
     subscriptions: AsyncSubscriptionService
     invoices: AsyncInvoiceService
     payment_intents: AsyncPaymentIntentService
@@ -1638,10 +2086,12 @@ class AsyncServices:
     payouts: AsyncPayoutService
     products: AsyncProductService
     promotion_codes: AsyncPromotionCodeService
+    purchases: AsyncPurchaseService
     quotes: AsyncQuoteService
     refunds: AsyncRefundService
     reviews: AsyncReviewService
     setup_intents: AsyncSetupIntentService
+    subscription_schedules: AsyncSubscriptionScheduleService
     tax_rates: AsyncTaxRateService
     webhooks: AsyncWebhookService
     def __init__(self, *channel: Any) -> None: ...

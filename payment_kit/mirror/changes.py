@@ -25,7 +25,7 @@ import psycopg
 import structlog
 
 from payment_kit.database.connection import Pool
-from payment_kit.database.listening import listen
+from payment_kit.database.listening import Bell
 from payment_kit.database.queries import sql
 from payment_kit.errors import Unavailable, UsageProblem
 from payment_kit.mirror.catalogue import CATALOGUE
@@ -115,25 +115,33 @@ async def follow(pool: Pool, cursor: str, *, stop: asyncio.Event) -> AsyncGenera
                 yield change
 
 
-async def pages(pool: Pool, cursor: str, *, stop: asyncio.Event) -> AsyncGenerator[tuple[list[Change], str], None]:
-    """As `follow`, in pages that are not empty, each with the cursor behind it."""
-    woken = asyncio.Event()
-    listening, stopping = (
-        asyncio.create_task(listen(pool, CHANNEL, woken, name="payment-kit follower")),
-        asyncio.create_task(stop.wait()),
-    )
+async def pages(
+    pool: Pool, cursor: str, *, stop: asyncio.Event, bell: Bell | None = None, idle_seconds: float | None = None
+) -> AsyncGenerator[tuple[list[Change], str], None]:
+    """As `follow`, in pages, each with the cursor behind it; a page is empty when none came for `idle_seconds`.
+
+    Followers who share a `bell` share its connection.
+    """
+    stopping = asyncio.create_task(stop.wait())
+    told = time.monotonic()
     try:
-        while not stop.is_set():
-            woken.clear()
-            found, cursor = await _read_if_possible(pool, cursor)
-            if found:
-                yield found, cursor
-            else:
-                await _either(woken, stopping)
+        async with (bell or Bell(pool, CHANNEL, name="payment-kit follower")).heard() as woken:
+            while not stop.is_set():
+                woken.clear()
+                found, cursor = await _read_if_possible(pool, cursor)
+                if found or (idle_seconds is not None and time.monotonic() - told >= idle_seconds):
+                    yield found, cursor
+                    told = time.monotonic()
+                if not found:
+                    await _either(woken, stopping)
     finally:
-        for task in (listening, stopping):
-            task.cancel()
-        await asyncio.gather(listening, stopping, return_exceptions=True)
+        stopping.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
+
+
+def check(cursor: str) -> None:
+    """Raises `UsageProblem` CURSOR_INVALID for a text that is no cursor."""
+    _parsed(cursor)
 
 
 async def now(pool: Pool) -> str:

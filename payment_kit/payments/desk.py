@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from payment_kit.database.connection import Pool
+from payment_kit.mirror.watching import Watching
 from payment_kit.payments.idempotency import Attempt, Writes
 from payment_kit.payments.reading import Reader
 from payment_kit.stripe_gateway import StripeGateway
@@ -14,17 +15,18 @@ Payload = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One account's open reader and writes; made once per process by `open_desk`."""
+    """One account's open reader, writes and watched changes; made once per process by `open_desk`."""
 
     reader: Reader
     writes: Writes
     gateway: StripeGateway
+    watching: Watching
 
 
 def open_desk(pool: Pool, gateway: StripeGateway, *, account: str, livemode: bool) -> Desk:
     """A desk on an open pool and gateway; closing those is left to whoever opened them."""
     reader = Reader(pool, account)
-    return Desk(reader, Writes(reader, gateway, livemode=livemode), gateway)
+    return Desk(reader, Writes(reader, gateway, livemode=livemode), gateway, Watching(pool, account))
 
 
 async def replaced_metadata(attempt: Attempt, path: str, metadata: Mapping[str, str]) -> Payload | str:

@@ -5,7 +5,7 @@ a role has to say here what it moves; one that does not is refused to whoever ha
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple, NoReturn
+from typing import Literal, NamedTuple, NoReturn
 
 from payment_kit.access.callers import Caller
 from payment_kit.errors import Forbidden
@@ -28,9 +28,9 @@ async def require(desk: Desk, caller: Caller, role: str, method: str, target: Ta
     most = caller.max_amounts.get(role)
     if most is None:
         return
-    if method not in MOVES:
+    moves = MOVES.get(method, "unknown")
+    if moves == "unknown":
         _refuse(f"{method} is closed to callers with a limit of their {role}.", role, {})
-    moves = MOVES[method]
     moved = await moves(desk, target, params) if moves else None
     if moved is None:
         return
@@ -68,15 +68,22 @@ async def _refunded(desk: Desk, _target: Target, params: Payload) -> Moved:
     return Moved(charge["amount_captured"] - charge["amount_refunded"], intent["currency"])
 
 
-MOVES: Mapping[str, Callable[[Desk, Target, Payload], Awaitable[Moved]] | None] = {
+MOVES: Mapping[str, Callable[[Desk, Target, Payload], Awaitable[Moved]] | Literal["unknown"] | None] = {
     "CreatePaymentIntent": _given,
     "ConfirmPaymentIntent": _whole,
     "CapturePaymentIntent": _captured,
     "CancelPaymentIntent": None,
     "CreateRefund": _refunded,
     "CancelRefund": None,
+    "SubmitDisputeEvidence": None,
+    "CloseDispute": None,
+    "ApproveReview": None,
+    "Purchase": "unknown",
+    "CreateCheckoutSession": "unknown",
+    "ExpireCheckoutSession": None,
 }
-"""What a method of a role that can be limited moves; None for one that moves nothing."""
+"""What a method of a role that can be limited moves; None for one that moves nothing, ``unknown`` where only Stripe
+works out how much it is (taxes, discounts, what a customer adds): it is closed to whoever has a limit."""
 
 
 def _refuse(what: str, role: str, told: Mapping[str, str]) -> NoReturn:

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import orjson
 import psycopg
 from psycopg import sql
 
@@ -14,6 +15,14 @@ from payment_kit.mirror.catalogue import CATALOGUE
 from payment_kit.payments import pages
 
 Payload = dict[str, Any]
+Match = Literal["same", "any_case", "prefix", "contains"]
+
+_LIKE: Mapping[Match, str] = {
+    "same": "{column} = {value}",
+    "any_case": "lower({column}) = lower({value}::text)",
+    "prefix": "starts_with(lower({column}), lower({value}::text))",
+    "contains": "{column} @> {value}::jsonb",
+}
 
 
 class Found(NamedTuple):
@@ -22,6 +31,13 @@ class Found(NamedTuple):
     payload: Payload
     event: str
     time: int
+
+
+class Filter(NamedTuple):
+    """What a column has to be like; `value` None: anything."""
+
+    value: Any
+    match: Match = "same"
 
 
 class Page(NamedTuple):
@@ -65,24 +81,27 @@ class Reader:
             raise NotFound("RESOURCE_NOT_FOUND", f"There is no {kind.replace('_', ' ')} {id_}.", field="id")
         return found.payload
 
-    async def list(self, kind: str, filters: Mapping[str, Any], *, page_size: int, page_token: str) -> Page:
-        """One page, in the order of `_list_sql`.
-
-        `filters` are columns with values, None when not applied; the rest as in pages.py.
-        """
+    async def list(self, kind: str, filters: Mapping[str, Filter], *, page_size: int, page_token: str) -> Page:
+        """One page, in the order of `_list_sql`. `filters` are by column; the rest as in pages.py."""
         size = pages.size(page_size)
-        applied = {name: value for name, value in filters.items() if value is not None}
-        query = {**filters, "list": kind, "account": self.account}
+        wanted = {name: one.match for name, one in filters.items() if one.value is not None}
+        applied = {name: _plain(one.value) for name, one in filters.items()}
+        query = {**applied, "list": kind, "account": self.account}
         start = pages.position(page_token, query)
         # Named apart from the filters: an object's `created` is one of them.
-        parameters = {**applied, "after": start.created, "behind": start.id}
+        parameters = {**{name: applied[name] for name in wanted}, "after": start.created, "behind": start.id}
         parameters |= {"account_id": self.account, "limit": size + 1}
         async with self.connection() as connection:
-            cursor = await connection.execute(_list_sql(kind, tuple(applied)), parameters)
+            cursor = await connection.execute(_list_sql(kind, tuple(wanted.items())), parameters)
             rows = await cursor.fetchall()
         more = len(rows) > size
         last = pages.Position(*rows[size - 1][1:]) if more else None
         return Page([row[0] for row in rows[:size]], pages.token(last, query) if last else "")
+
+
+def _plain(value: Any) -> Any:
+    """As PostgreSQL and a page token take it: keys and values as JSON in one order."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode() if isinstance(value, Mapping) else value
 
 
 @cache
@@ -99,12 +118,15 @@ _BY_ID = "id > %(behind)s order by id"
 
 
 @cache
-def _list_sql(kind: str, filters: tuple[str, ...]) -> bytes:
+def _list_sql(kind: str, filters: tuple[tuple[str, Match], ...]) -> bytes:
     """What comes after (created, id). Only filters that are applied stand in it, so that an index can serve them.
 
     Of a kind whose objects do not say when they were created, what comes after the id, in the order of the ids.
     """
-    wanted = [sql.SQL(" and {} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in filters]
+    wanted = [
+        sql.SQL(f" and {_LIKE[match]}").format(column=sql.Identifier(name), value=sql.Placeholder(name))
+        for name, match in filters
+    ]
     dated = any(column.name == "created" for column in CATALOGUE[kind].columns)
     text = sql.SQL(
         "select raw, {created}, id from stripe.{table}"

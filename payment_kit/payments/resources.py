@@ -1,7 +1,9 @@
 """What most methods do: ask Stripe once, mirror the answer and give it back."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+from payment_kit.errors import Unavailable
 from payment_kit.payments.desk import Desk, Payload, replaced_metadata
 from payment_kit.payments.idempotency import Attempt, Outcome, Request
 
@@ -18,6 +20,19 @@ class Target:
     def changes(self) -> tuple[str, str] | None:
         """The object that is there already."""
         return (self.object, self.id) if self.id else None
+
+
+async def ask(desk: Desk, verb: Literal["get", "post"], path: str, params: Payload) -> Payload:
+    """Put a question that makes and changes nothing, and return the answer; the mirror does not hold it.
+
+    Raises `Unavailable` STRIPE_UNREACHABLE when there was no answer: it can simply be asked again.
+    """
+    try:
+        return (await desk.gateway.request(verb, path, params)).body
+    except Unavailable as problem:
+        if problem.reason != "STRIPE_OUTCOME_UNKNOWN":
+            raise
+        raise Unavailable("STRIPE_UNREACHABLE", "Stripe gave no usable answer.", metadata=problem.metadata) from None
 
 
 async def write(desk: Desk, request: Request, target: Target, params: Payload) -> Outcome:

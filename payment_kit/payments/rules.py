@@ -40,6 +40,10 @@ _ID_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "review": ("prv_",),
     "balance_transaction": ("txn_",),
     "payout": ("po_",),
+    "subscription_item": ("si_",),
+    "subscription_schedule": ("sub_sched_",),
+    "invoiceitem": ("ii_",),
+    "event": ("evt_",),
 }
 KINDS = frozenset(_ID_PREFIXES)
 """The kinds of objects whose ids are known."""

@@ -22,15 +22,24 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from payment_kit.v1 import options_pb2 as payment__kit_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpayment_kit/v1/common.proto\x12\x0epayment_kit.v1\"/\n\x05Money\x12\x14\n\x0c\x61mount_minor\x18\x01 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpayment_kit/v1/common.proto\x12\x0epayment_kit.v1\x1a\x1cpayment_kit/v1/options.proto\"/\n\x05Money\x12\x14\n\x0c\x61mount_minor\x18\x01 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\"o\n\x0f\x41ppliedDiscount\x12\x1e\n\x06\x63oupon\x18\x01 \x01(\tB\x0c\xc2\xda\x18\x08\x12\x06\x63ouponH\x00\x12.\n\x0epromotion_code\x18\x02 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0epromotion_codeH\x00\x42\x0c\n\x02\x62y\x12\x06\xc2\xda\x18\x02\x08\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'payment_kit.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MONEY']._serialized_start=47
-  _globals['_MONEY']._serialized_end=94
+  _globals['_APPLIEDDISCOUNT'].oneofs_by_name['by']._loaded_options = None
+  _globals['_APPLIEDDISCOUNT'].oneofs_by_name['by']._serialized_options = b'\302\332\030\002\010\001'
+  _globals['_APPLIEDDISCOUNT'].fields_by_name['coupon']._loaded_options = None
+  _globals['_APPLIEDDISCOUNT'].fields_by_name['coupon']._serialized_options = b'\302\332\030\010\022\006coupon'
+  _globals['_APPLIEDDISCOUNT'].fields_by_name['promotion_code']._loaded_options = None
+  _globals['_APPLIEDDISCOUNT'].fields_by_name['promotion_code']._serialized_options = b'\302\332\030\020\022\016promotion_code'
+  _globals['_MONEY']._serialized_start=77
+  _globals['_MONEY']._serialized_end=124
+  _globals['_APPLIEDDISCOUNT']._serialized_start=126
+  _globals['_APPLIEDDISCOUNT']._serialized_end=237
 # @@protoc_insertion_point(module_scope)

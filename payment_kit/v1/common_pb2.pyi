@@ -43,3 +43,31 @@ class Money(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Money: _TypeAlias = Money  # noqa: Y015
+
+@_typing.final
+class AppliedDiscount(_message.Message):
+    """Something that makes a purchase cheaper."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUPON_FIELD_NUMBER: _builtins.int
+    PROMOTION_CODE_FIELD_NUMBER: _builtins.int
+    coupon: _builtins.str
+    """A coupon's id."""
+    promotion_code: _builtins.str
+    """A promotion code's id, "promo_…"; not the code a customer types."""
+    def __init__(
+        self,
+        *,
+        coupon: _builtins.str = ...,
+        promotion_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "coupon", b"coupon", "promotion_code", b"promotion_code"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "coupon", b"coupon", "promotion_code", b"promotion_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_by: _TypeAlias = _typing.Literal["coupon", "promotion_code"]  # noqa: Y015
+    _WhichOneofArgType_by: _TypeAlias = _typing.Literal["by", b"by"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_by) -> _WhichOneofReturnType_by | None: ...
+
+Global___AppliedDiscount: _TypeAlias = AppliedDiscount  # noqa: Y015

@@ -60,6 +60,11 @@ class CustomerServiceStub:
                 request_serializer=payment__kit_dot_v1_dot_customer__pb2.ListCustomersRequest.SerializeToString,
                 response_deserializer=payment__kit_dot_v1_dot_customer__pb2.ListCustomersResponse.FromString,
                 _registered_method=True)
+        self.SearchCustomers = channel.unary_unary(
+                '/payment_kit.v1.CustomerService/SearchCustomers',
+                request_serializer=payment__kit_dot_v1_dot_customer__pb2.SearchCustomersRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_customer__pb2.SearchCustomersResponse.FromString,
+                _registered_method=True)
 
 
 class CustomerServiceServicer:
@@ -101,6 +106,13 @@ class CustomerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchCustomers(self, request, context):
+        """Finds customers in the mirror by all that is given, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CustomerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +140,11 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     servicer.ListCustomers,
                     request_deserializer=payment__kit_dot_v1_dot_customer__pb2.ListCustomersRequest.FromString,
                     response_serializer=payment__kit_dot_v1_dot_customer__pb2.ListCustomersResponse.SerializeToString,
+            ),
+            'SearchCustomers': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchCustomers,
+                    request_deserializer=payment__kit_dot_v1_dot_customer__pb2.SearchCustomersRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_customer__pb2.SearchCustomersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +283,33 @@ class CustomerService:
             '/payment_kit.v1.CustomerService/ListCustomers',
             payment__kit_dot_v1_dot_customer__pb2.ListCustomersRequest.SerializeToString,
             payment__kit_dot_v1_dot_customer__pb2.ListCustomersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchCustomers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.CustomerService/SearchCustomers',
+            payment__kit_dot_v1_dot_customer__pb2.SearchCustomersRequest.SerializeToString,
+            payment__kit_dot_v1_dot_customer__pb2.SearchCustomersResponse.FromString,
             options,
             channel_credentials,
             insecure,

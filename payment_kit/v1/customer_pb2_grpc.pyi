@@ -43,6 +43,8 @@ class CustomerServiceStub:
     """Deletes a customer for good and ends all his subscriptions. What he has paid stays."""
     ListCustomers: _grpc.UnaryUnaryMultiCallable[_customer_pb2.ListCustomersRequest, _customer_pb2.ListCustomersResponse]
     """Lists customers from the mirror, newest first."""
+    SearchCustomers: _grpc.UnaryUnaryMultiCallable[_customer_pb2.SearchCustomersRequest, _customer_pb2.SearchCustomersResponse]
+    """Finds customers in the mirror by all that is given, newest first."""
 
 @_typing.type_check_only
 class CustomerServiceAsyncStub(CustomerServiceStub):
@@ -59,6 +61,8 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     """Deletes a customer for good and ends all his subscriptions. What he has paid stays."""
     ListCustomers: _aio.UnaryUnaryMultiCallable[_customer_pb2.ListCustomersRequest, _customer_pb2.ListCustomersResponse]  # type: ignore[assignment]
     """Lists customers from the mirror, newest first."""
+    SearchCustomers: _aio.UnaryUnaryMultiCallable[_customer_pb2.SearchCustomersRequest, _customer_pb2.SearchCustomersResponse]  # type: ignore[assignment]
+    """Finds customers in the mirror by all that is given, newest first."""
 
 class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     """People and companies who pay (Stripe: Customer)."""
@@ -102,5 +106,13 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_customer_pb2.ListCustomersResponse, _abc.Awaitable[_customer_pb2.ListCustomersResponse]]:
         """Lists customers from the mirror, newest first."""
+
+    @_abc_1.abstractmethod
+    def SearchCustomers(
+        self,
+        request: _customer_pb2.SearchCustomersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_pb2.SearchCustomersResponse, _abc.Awaitable[_customer_pb2.SearchCustomersResponse]]:
+        """Finds customers in the mirror by all that is given, newest first."""
 
 def add_CustomerServiceServicer_to_server(servicer: CustomerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -152,6 +153,9 @@ class Invoice(_message.Message):
     PAY_TIME_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    DEFAULT_PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
+    HOSTED_INVOICE_URL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Stripe's id, "in_…"."""
     number: _builtins.str
@@ -166,6 +170,12 @@ class Invoice(_message.Message):
     """How it is paid."""
     attempt_count: _builtins.int
     """How often a payment was tried."""
+    description: _builtins.str
+    """What the customer reads above its lines."""
+    default_payment_method: _builtins.str
+    """"pm_…"; empty: the subscription's or the customer's default."""
+    hosted_invoice_url: _builtins.str
+    """Stripe's page on which the customer can pay it; empty for a draft."""
     @_builtins.property
     def subtotal(self) -> _common_pb2.Money:
         """What is billed before discounts and taxes."""
@@ -236,10 +246,13 @@ class Invoice(_message.Message):
         pay_time: _timestamp_pb2.Timestamp | None = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        description: _builtins.str = ...,
+        default_payment_method: _builtins.str = ...,
+        hosted_invoice_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount_due", b"amount_due", "amount_paid", b"amount_paid", "amount_remaining", b"amount_remaining", "create_time", b"create_time", "due_time", b"due_time", "finalize_time", b"finalize_time", "next_attempt_time", b"next_attempt_time", "pay_time", b"pay_time", "subtotal", b"subtotal", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_due", b"amount_due", "amount_paid", b"amount_paid", "amount_remaining", b"amount_remaining", "attempt_count", b"attempt_count", "collection_method", b"collection_method", "create_time", b"create_time", "customer", b"customer", "due_time", b"due_time", "finalize_time", b"finalize_time", "id", b"id", "lines", b"lines", "metadata", b"metadata", "next_attempt_time", b"next_attempt_time", "number", b"number", "pay_time", b"pay_time", "state", b"state", "subscription", b"subscription", "subtotal", b"subtotal", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_due", b"amount_due", "amount_paid", b"amount_paid", "amount_remaining", b"amount_remaining", "attempt_count", b"attempt_count", "collection_method", b"collection_method", "create_time", b"create_time", "customer", b"customer", "default_payment_method", b"default_payment_method", "description", b"description", "due_time", b"due_time", "finalize_time", b"finalize_time", "hosted_invoice_url", b"hosted_invoice_url", "id", b"id", "lines", b"lines", "metadata", b"metadata", "next_attempt_time", b"next_attempt_time", "number", b"number", "pay_time", b"pay_time", "state", b"state", "subscription", b"subscription", "subtotal", b"subtotal", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -570,3 +583,678 @@ class MarkInvoiceUncollectibleResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MarkInvoiceUncollectibleResponse: _TypeAlias = MarkInvoiceUncollectibleResponse  # noqa: Y015
+
+@_typing.final
+class InvoiceItem(_message.Message):
+    """Something that is billed once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    INVOICE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Stripe's id, "ii_…"."""
+    customer: _builtins.str
+    """Who is to pay, "cus_…"."""
+    invoice: _builtins.str
+    """The invoice it stands on, "in_…"; empty while it waits for one."""
+    description: _builtins.str
+    """What for."""
+    quantity: _builtins.int
+    """How many."""
+    price: _builtins.str
+    """The price, "price_…"."""
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much, all of it."""
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Your own keys and values."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        customer: _builtins.str = ...,
+        invoice: _builtins.str = ...,
+        description: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
+        quantity: _builtins.int = ...,
+        price: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "customer", b"customer", "description", b"description", "id", b"id", "invoice", b"invoice", "metadata", b"metadata", "price", b"price", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InvoiceItem: _TypeAlias = InvoiceItem  # noqa: Y015
+
+@_typing.final
+class CreateInvoiceRequest(_message.Message):
+    """Request of CreateInvoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _PendingItems:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PendingItemsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CreateInvoiceRequest._PendingItems.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PENDING_ITEMS_UNSPECIFIED: CreateInvoiceRequest._PendingItems.ValueType  # 0
+        """Stripe's default, which is to leave it."""
+        PENDING_ITEMS_INCLUDE: CreateInvoiceRequest._PendingItems.ValueType  # 1
+        """It is on this invoice."""
+        PENDING_ITEMS_EXCLUDE: CreateInvoiceRequest._PendingItems.ValueType  # 2
+        """It goes on waiting."""
+
+    class PendingItems(_PendingItems, metaclass=_PendingItemsEnumTypeWrapper):
+        """What becomes of what waits for the customer's next invoice."""
+
+    PENDING_ITEMS_UNSPECIFIED: CreateInvoiceRequest.PendingItems.ValueType  # 0
+    """Stripe's default, which is to leave it."""
+    PENDING_ITEMS_INCLUDE: CreateInvoiceRequest.PendingItems.ValueType  # 1
+    """It is on this invoice."""
+    PENDING_ITEMS_EXCLUDE: CreateInvoiceRequest.PendingItems.ValueType  # 2
+    """It goes on waiting."""
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    PENDING_ITEMS_FIELD_NUMBER: _builtins.int
+    COLLECTION_METHOD_FIELD_NUMBER: _builtins.int
+    DAYS_UNTIL_DUE_FIELD_NUMBER: _builtins.int
+    AUTO_ADVANCE_FIELD_NUMBER: _builtins.int
+    DEFAULT_PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    DISCOUNTS_FIELD_NUMBER: _builtins.int
+    DEFAULT_TAX_RATES_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID, the same on every retry of this write."""
+    customer: _builtins.str
+    """Who pays, "cus_…"; required."""
+    currency: _builtins.str
+    """Lower-case ISO 4217 code; empty: the customer's."""
+    pending_items: Global___CreateInvoiceRequest.PendingItems.ValueType
+    """Whether it takes what waits."""
+    collection_method: _subscription_pb2.CollectionMethod.ValueType
+    """How it is paid."""
+    days_until_due: _builtins.int
+    """How long the customer has to pay an invoice that is sent, in days; required with SEND_INVOICE."""
+    auto_advance: _builtins.bool
+    """Stripe makes it final after an hour and collects it; otherwise it waits for you."""
+    default_payment_method: _builtins.str
+    """"pm_…"; empty: the customer's default."""
+    description: _builtins.str
+    """What the customer reads above its lines."""
+    @_builtins.property
+    def discounts(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.AppliedDiscount]:
+        """What makes it cheaper; empty: the customer's own discount."""
+
+    @_builtins.property
+    def default_tax_rates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tax rates of all lines that have none of their own, "txr_…"."""
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Your own keys and values."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        customer: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        pending_items: Global___CreateInvoiceRequest.PendingItems.ValueType = ...,
+        collection_method: _subscription_pb2.CollectionMethod.ValueType = ...,
+        days_until_due: _builtins.int = ...,
+        auto_advance: _builtins.bool = ...,
+        default_payment_method: _builtins.str = ...,
+        description: _builtins.str = ...,
+        discounts: _abc.Iterable[_common_pb2.AppliedDiscount] | None = ...,
+        default_tax_rates: _abc.Iterable[_builtins.str] | None = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_advance", b"auto_advance", "collection_method", b"collection_method", "currency", b"currency", "customer", b"customer", "days_until_due", b"days_until_due", "default_payment_method", b"default_payment_method", "default_tax_rates", b"default_tax_rates", "description", b"description", "discounts", b"discounts", "metadata", b"metadata", "pending_items", b"pending_items", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateInvoiceRequest: _TypeAlias = CreateInvoiceRequest  # noqa: Y015
+
+@_typing.final
+class CreateInvoiceResponse(_message.Message):
+    """Response of CreateInvoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVOICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def invoice(self) -> Global___Invoice:
+        """The invoice as Stripe has it now."""
+
+    def __init__(
+        self,
+        *,
+        invoice: Global___Invoice | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateInvoiceResponse: _TypeAlias = CreateInvoiceResponse  # noqa: Y015
+
+@_typing.final
+class UpdateInvoiceRequest(_message.Message):
+    """Request of UpdateInvoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    INVOICE_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID, the same on every retry of this write."""
+    @_builtins.property
+    def invoice(self) -> Global___Invoice:
+        """The invoice to change, by its id, with the new values."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which of description, default_payment_method, metadata to change; when absent, those that are not empty."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        invoice: Global___Invoice | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateInvoiceRequest: _TypeAlias = UpdateInvoiceRequest  # noqa: Y015
+
+@_typing.final
+class UpdateInvoiceResponse(_message.Message):
+    """Response of UpdateInvoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVOICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def invoice(self) -> Global___Invoice:
+        """The invoice as Stripe has it now."""
+
+    def __init__(
+        self,
+        *,
+        invoice: Global___Invoice | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateInvoiceResponse: _TypeAlias = UpdateInvoiceResponse  # noqa: Y015
+
+@_typing.final
+class DeleteInvoiceRequest(_message.Message):
+    """Request of DeleteInvoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID, the same on every retry of this write."""
+    id: _builtins.str
+    """"in_…"."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteInvoiceRequest: _TypeAlias = DeleteInvoiceRequest  # noqa: Y015
+
+@_typing.final
+class DeleteInvoiceResponse(_message.Message):
+    """Response of DeleteInvoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteInvoiceResponse: _TypeAlias = DeleteInvoiceResponse  # noqa: Y015
+
+@_typing.final
+class SendInvoiceRequest(_message.Message):
+    """Request of SendInvoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID, the same on every retry of this write."""
+    id: _builtins.str
+    """"in_…"."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendInvoiceRequest: _TypeAlias = SendInvoiceRequest  # noqa: Y015
+
+@_typing.final
+class SendInvoiceResponse(_message.Message):
+    """Response of SendInvoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVOICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def invoice(self) -> Global___Invoice:
+        """The invoice as Stripe has it now."""
+
+    def __init__(
+        self,
+        *,
+        invoice: Global___Invoice | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendInvoiceResponse: _TypeAlias = SendInvoiceResponse  # noqa: Y015
+
+@_typing.final
+class PreviewInvoiceRequest(_message.Message):
+    """Request of PreviewInvoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Item(_message.Message):
+        """Something that would be billed besides."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PRICE_FIELD_NUMBER: _builtins.int
+        QUANTITY_FIELD_NUMBER: _builtins.int
+        price: _builtins.str
+        """"price_…"; required, one-time."""
+        quantity: _builtins.int
+        """How many; 0 is read as 1."""
+        def __init__(
+            self,
+            *,
+            price: _builtins.str = ...,
+            quantity: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["price", b"price", "quantity", b"quantity"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    SUBSCRIPTION_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    DISCOUNTS_FIELD_NUMBER: _builtins.int
+    customer: _builtins.str
+    """Who pays, "cus_…"; required."""
+    subscription: _builtins.str
+    """Only what this subscription would be billed; empty: the one that is invoiced next."""
+    currency: _builtins.str
+    """Lower-case ISO 4217 code; empty: the customer's."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreviewInvoiceRequest.Item]:
+        """What would be billed besides."""
+
+    @_builtins.property
+    def discounts(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.AppliedDiscount]:
+        """What would make it cheaper; empty: the discounts there are."""
+
+    def __init__(
+        self,
+        *,
+        customer: _builtins.str = ...,
+        subscription: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        items: _abc.Iterable[Global___PreviewInvoiceRequest.Item] | None = ...,
+        discounts: _abc.Iterable[_common_pb2.AppliedDiscount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "customer", b"customer", "discounts", b"discounts", "items", b"items", "subscription", b"subscription"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewInvoiceRequest: _TypeAlias = PreviewInvoiceRequest  # noqa: Y015
+
+@_typing.final
+class PreviewInvoiceResponse(_message.Message):
+    """Response of PreviewInvoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVOICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def invoice(self) -> Global___Invoice:
+        """The invoice as it would be, with all its lines; its id is no invoice's."""
+
+    def __init__(
+        self,
+        *,
+        invoice: Global___Invoice | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewInvoiceResponse: _TypeAlias = PreviewInvoiceResponse  # noqa: Y015
+
+@_typing.final
+class PreviewSubscriptionChangeRequest(_message.Message):
+    """Request of PreviewSubscriptionChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSCRIPTION_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    PRORATION_BEHAVIOR_FIELD_NUMBER: _builtins.int
+    PRORATION_TIME_FIELD_NUMBER: _builtins.int
+    DISCOUNTS_FIELD_NUMBER: _builtins.int
+    CANCEL_NOW_FIELD_NUMBER: _builtins.int
+    subscription: _builtins.str
+    """"sub_…"."""
+    proration_behavior: _subscription_pb2.ProrationBehavior.ValueType
+    """What would become of the part of the period that was paid for."""
+    cancel_now: _builtins.bool
+    """It would end now."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[_subscription_pb2.SubscriptionItemChange]:
+        """What would change of its items."""
+
+    @_builtins.property
+    def proration_time(self) -> _timestamp_pb2.Timestamp:
+        """The moment prorations are reckoned from; absent: now."""
+
+    @_builtins.property
+    def discounts(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.AppliedDiscount]:
+        """What would make it cheaper, in place of the discounts there are."""
+
+    def __init__(
+        self,
+        *,
+        subscription: _builtins.str = ...,
+        items: _abc.Iterable[_subscription_pb2.SubscriptionItemChange] | None = ...,
+        proration_behavior: _subscription_pb2.ProrationBehavior.ValueType = ...,
+        proration_time: _timestamp_pb2.Timestamp | None = ...,
+        discounts: _abc.Iterable[_common_pb2.AppliedDiscount] | None = ...,
+        cancel_now: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proration_time", b"proration_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_now", b"cancel_now", "discounts", b"discounts", "items", b"items", "proration_behavior", b"proration_behavior", "proration_time", b"proration_time", "subscription", b"subscription"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewSubscriptionChangeRequest: _TypeAlias = PreviewSubscriptionChangeRequest  # noqa: Y015
+
+@_typing.final
+class PreviewSubscriptionChangeResponse(_message.Message):
+    """Response of PreviewSubscriptionChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVOICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def invoice(self) -> Global___Invoice:
+        """What would be billed at once, or with the next period, with all its lines; its id is no invoice's."""
+
+    def __init__(
+        self,
+        *,
+        invoice: Global___Invoice | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewSubscriptionChangeResponse: _TypeAlias = PreviewSubscriptionChangeResponse  # noqa: Y015
+
+@_typing.final
+class CreateInvoiceItemRequest(_message.Message):
+    """Request of CreateInvoiceItem."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    INVOICE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    TAX_RATES_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID, the same on every retry of this write."""
+    customer: _builtins.str
+    """Who pays, "cus_…"; required."""
+    invoice: _builtins.str
+    """The draft it goes on, "in_…"; empty: it waits for the customer's next invoice."""
+    price: _builtins.str
+    """A one-time price, "price_…"."""
+    quantity: _builtins.int
+    """How many of the price; 0 is read as 1."""
+    description: _builtins.str
+    """What for."""
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """The whole amount; below zero is not allowed."""
+
+    @_builtins.property
+    def tax_rates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its own tax rates, "txr_…"."""
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Your own keys and values."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        customer: _builtins.str = ...,
+        invoice: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
+        price: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+        description: _builtins.str = ...,
+        tax_rates: _abc.Iterable[_builtins.str] | None = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "cost", b"cost", "price", b"price"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "cost", b"cost", "customer", b"customer", "description", b"description", "invoice", b"invoice", "metadata", b"metadata", "price", b"price", "quantity", b"quantity", "request_id", b"request_id", "tax_rates", b"tax_rates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_cost: _TypeAlias = _typing.Literal["amount", "price"]  # noqa: Y015
+    _WhichOneofArgType_cost: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_cost) -> _WhichOneofReturnType_cost | None: ...
+
+Global___CreateInvoiceItemRequest: _TypeAlias = CreateInvoiceItemRequest  # noqa: Y015
+
+@_typing.final
+class CreateInvoiceItemResponse(_message.Message):
+    """Response of CreateInvoiceItem."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVOICE_ITEM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def invoice_item(self) -> Global___InvoiceItem:
+        """The item as Stripe has it now."""
+
+    def __init__(
+        self,
+        *,
+        invoice_item: Global___InvoiceItem | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invoice_item", b"invoice_item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invoice_item", b"invoice_item"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateInvoiceItemResponse: _TypeAlias = CreateInvoiceItemResponse  # noqa: Y015
+
+@_typing.final
+class DeleteInvoiceItemRequest(_message.Message):
+    """Request of DeleteInvoiceItem."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID, the same on every retry of this write."""
+    id: _builtins.str
+    """"ii_…"."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteInvoiceItemRequest: _TypeAlias = DeleteInvoiceItemRequest  # noqa: Y015
+
+@_typing.final
+class DeleteInvoiceItemResponse(_message.Message):
+    """Response of DeleteInvoiceItem."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteInvoiceItemResponse: _TypeAlias = DeleteInvoiceItemResponse  # noqa: Y015

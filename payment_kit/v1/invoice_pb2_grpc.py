@@ -35,6 +35,46 @@ class InvoiceServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.CreateInvoice = channel.unary_unary(
+                '/payment_kit.v1.InvoiceService/CreateInvoice',
+                request_serializer=payment__kit_dot_v1_dot_invoice__pb2.CreateInvoiceRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_invoice__pb2.CreateInvoiceResponse.FromString,
+                _registered_method=True)
+        self.UpdateInvoice = channel.unary_unary(
+                '/payment_kit.v1.InvoiceService/UpdateInvoice',
+                request_serializer=payment__kit_dot_v1_dot_invoice__pb2.UpdateInvoiceRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_invoice__pb2.UpdateInvoiceResponse.FromString,
+                _registered_method=True)
+        self.DeleteInvoice = channel.unary_unary(
+                '/payment_kit.v1.InvoiceService/DeleteInvoice',
+                request_serializer=payment__kit_dot_v1_dot_invoice__pb2.DeleteInvoiceRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_invoice__pb2.DeleteInvoiceResponse.FromString,
+                _registered_method=True)
+        self.SendInvoice = channel.unary_unary(
+                '/payment_kit.v1.InvoiceService/SendInvoice',
+                request_serializer=payment__kit_dot_v1_dot_invoice__pb2.SendInvoiceRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_invoice__pb2.SendInvoiceResponse.FromString,
+                _registered_method=True)
+        self.PreviewInvoice = channel.unary_unary(
+                '/payment_kit.v1.InvoiceService/PreviewInvoice',
+                request_serializer=payment__kit_dot_v1_dot_invoice__pb2.PreviewInvoiceRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_invoice__pb2.PreviewInvoiceResponse.FromString,
+                _registered_method=True)
+        self.PreviewSubscriptionChange = channel.unary_unary(
+                '/payment_kit.v1.InvoiceService/PreviewSubscriptionChange',
+                request_serializer=payment__kit_dot_v1_dot_invoice__pb2.PreviewSubscriptionChangeRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_invoice__pb2.PreviewSubscriptionChangeResponse.FromString,
+                _registered_method=True)
+        self.CreateInvoiceItem = channel.unary_unary(
+                '/payment_kit.v1.InvoiceService/CreateInvoiceItem',
+                request_serializer=payment__kit_dot_v1_dot_invoice__pb2.CreateInvoiceItemRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_invoice__pb2.CreateInvoiceItemResponse.FromString,
+                _registered_method=True)
+        self.DeleteInvoiceItem = channel.unary_unary(
+                '/payment_kit.v1.InvoiceService/DeleteInvoiceItem',
+                request_serializer=payment__kit_dot_v1_dot_invoice__pb2.DeleteInvoiceItemRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_invoice__pb2.DeleteInvoiceItemResponse.FromString,
+                _registered_method=True)
         self.GetInvoice = channel.unary_unary(
                 '/payment_kit.v1.InvoiceService/GetInvoice',
                 request_serializer=payment__kit_dot_v1_dot_invoice__pb2.GetInvoiceRequest.SerializeToString,
@@ -70,6 +110,64 @@ class InvoiceServiceStub:
 class InvoiceServiceServicer:
     """What a customer owes (Stripe: Invoice).
     """
+
+    def CreateInvoice(self, request, context):
+        """Makes a draft for a customer, empty or with his pending items. CreateInvoiceItem adds to it, FinalizeInvoice makes
+        it final.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateInvoice(self, request, context):
+        """Changes the fields named by update_mask; of a final invoice only default_payment_method and metadata.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteInvoice(self, request, context):
+        """Deletes a draft for good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendInvoice(self, request, context):
+        """Sends an invoice with COLLECTION_METHOD_SEND_INVOICE to its customer; a draft becomes final first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewInvoice(self, request, context):
+        """Tells what a customer, or a subscription of his, would be billed next. Stripe works it out; nothing is made, and the
+        mirror does not hold it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewSubscriptionChange(self, request, context):
+        """Tells what ChangeSubscription would bill. Nothing changes; give the same proration_time to both for the same amounts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateInvoiceItem(self, request, context):
+        """Adds something to a draft, or lets it wait for the customer's next invoice.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteInvoiceItem(self, request, context):
+        """Removes what waits or stands on a draft.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def GetInvoice(self, request, context):
         """Reads an invoice from the mirror.
@@ -117,6 +215,46 @@ class InvoiceServiceServicer:
 
 def add_InvoiceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'CreateInvoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateInvoice,
+                    request_deserializer=payment__kit_dot_v1_dot_invoice__pb2.CreateInvoiceRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_invoice__pb2.CreateInvoiceResponse.SerializeToString,
+            ),
+            'UpdateInvoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateInvoice,
+                    request_deserializer=payment__kit_dot_v1_dot_invoice__pb2.UpdateInvoiceRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_invoice__pb2.UpdateInvoiceResponse.SerializeToString,
+            ),
+            'DeleteInvoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteInvoice,
+                    request_deserializer=payment__kit_dot_v1_dot_invoice__pb2.DeleteInvoiceRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_invoice__pb2.DeleteInvoiceResponse.SerializeToString,
+            ),
+            'SendInvoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendInvoice,
+                    request_deserializer=payment__kit_dot_v1_dot_invoice__pb2.SendInvoiceRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_invoice__pb2.SendInvoiceResponse.SerializeToString,
+            ),
+            'PreviewInvoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewInvoice,
+                    request_deserializer=payment__kit_dot_v1_dot_invoice__pb2.PreviewInvoiceRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_invoice__pb2.PreviewInvoiceResponse.SerializeToString,
+            ),
+            'PreviewSubscriptionChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewSubscriptionChange,
+                    request_deserializer=payment__kit_dot_v1_dot_invoice__pb2.PreviewSubscriptionChangeRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_invoice__pb2.PreviewSubscriptionChangeResponse.SerializeToString,
+            ),
+            'CreateInvoiceItem': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateInvoiceItem,
+                    request_deserializer=payment__kit_dot_v1_dot_invoice__pb2.CreateInvoiceItemRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_invoice__pb2.CreateInvoiceItemResponse.SerializeToString,
+            ),
+            'DeleteInvoiceItem': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteInvoiceItem,
+                    request_deserializer=payment__kit_dot_v1_dot_invoice__pb2.DeleteInvoiceItemRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_invoice__pb2.DeleteInvoiceItemResponse.SerializeToString,
+            ),
             'GetInvoice': grpc.unary_unary_rpc_method_handler(
                     servicer.GetInvoice,
                     request_deserializer=payment__kit_dot_v1_dot_invoice__pb2.GetInvoiceRequest.FromString,
@@ -158,6 +296,222 @@ def add_InvoiceServiceServicer_to_server(servicer, server):
 class InvoiceService:
     """What a customer owes (Stripe: Invoice).
     """
+
+    @staticmethod
+    def CreateInvoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.InvoiceService/CreateInvoice',
+            payment__kit_dot_v1_dot_invoice__pb2.CreateInvoiceRequest.SerializeToString,
+            payment__kit_dot_v1_dot_invoice__pb2.CreateInvoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateInvoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.InvoiceService/UpdateInvoice',
+            payment__kit_dot_v1_dot_invoice__pb2.UpdateInvoiceRequest.SerializeToString,
+            payment__kit_dot_v1_dot_invoice__pb2.UpdateInvoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteInvoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.InvoiceService/DeleteInvoice',
+            payment__kit_dot_v1_dot_invoice__pb2.DeleteInvoiceRequest.SerializeToString,
+            payment__kit_dot_v1_dot_invoice__pb2.DeleteInvoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendInvoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.InvoiceService/SendInvoice',
+            payment__kit_dot_v1_dot_invoice__pb2.SendInvoiceRequest.SerializeToString,
+            payment__kit_dot_v1_dot_invoice__pb2.SendInvoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewInvoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.InvoiceService/PreviewInvoice',
+            payment__kit_dot_v1_dot_invoice__pb2.PreviewInvoiceRequest.SerializeToString,
+            payment__kit_dot_v1_dot_invoice__pb2.PreviewInvoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewSubscriptionChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.InvoiceService/PreviewSubscriptionChange',
+            payment__kit_dot_v1_dot_invoice__pb2.PreviewSubscriptionChangeRequest.SerializeToString,
+            payment__kit_dot_v1_dot_invoice__pb2.PreviewSubscriptionChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateInvoiceItem(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.InvoiceService/CreateInvoiceItem',
+            payment__kit_dot_v1_dot_invoice__pb2.CreateInvoiceItemRequest.SerializeToString,
+            payment__kit_dot_v1_dot_invoice__pb2.CreateInvoiceItemResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteInvoiceItem(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.InvoiceService/DeleteInvoiceItem',
+            payment__kit_dot_v1_dot_invoice__pb2.DeleteInvoiceItemRequest.SerializeToString,
+            payment__kit_dot_v1_dot_invoice__pb2.DeleteInvoiceItemResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def GetInvoice(request,

@@ -33,6 +33,26 @@ class InvoiceServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> InvoiceServiceAsyncStub: ...
+    CreateInvoice: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.CreateInvoiceRequest, _invoice_pb2.CreateInvoiceResponse]
+    """Makes a draft for a customer, empty or with his pending items. CreateInvoiceItem adds to it, FinalizeInvoice makes
+    it final.
+    """
+    UpdateInvoice: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.UpdateInvoiceRequest, _invoice_pb2.UpdateInvoiceResponse]
+    """Changes the fields named by update_mask; of a final invoice only default_payment_method and metadata."""
+    DeleteInvoice: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.DeleteInvoiceRequest, _invoice_pb2.DeleteInvoiceResponse]
+    """Deletes a draft for good."""
+    SendInvoice: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.SendInvoiceRequest, _invoice_pb2.SendInvoiceResponse]
+    """Sends an invoice with COLLECTION_METHOD_SEND_INVOICE to its customer; a draft becomes final first."""
+    PreviewInvoice: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.PreviewInvoiceRequest, _invoice_pb2.PreviewInvoiceResponse]
+    """Tells what a customer, or a subscription of his, would be billed next. Stripe works it out; nothing is made, and the
+    mirror does not hold it.
+    """
+    PreviewSubscriptionChange: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.PreviewSubscriptionChangeRequest, _invoice_pb2.PreviewSubscriptionChangeResponse]
+    """Tells what ChangeSubscription would bill. Nothing changes; give the same proration_time to both for the same amounts."""
+    CreateInvoiceItem: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.CreateInvoiceItemRequest, _invoice_pb2.CreateInvoiceItemResponse]
+    """Adds something to a draft, or lets it wait for the customer's next invoice."""
+    DeleteInvoiceItem: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.DeleteInvoiceItemRequest, _invoice_pb2.DeleteInvoiceItemResponse]
+    """Removes what waits or stands on a draft."""
     GetInvoice: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.GetInvoiceRequest, _invoice_pb2.GetInvoiceResponse]
     """Reads an invoice from the mirror."""
     ListInvoices: _grpc.UnaryUnaryMultiCallable[_invoice_pb2.ListInvoicesRequest, _invoice_pb2.ListInvoicesResponse]
@@ -53,6 +73,26 @@ class InvoiceServiceAsyncStub(InvoiceServiceStub):
     """What a customer owes (Stripe: Invoice)."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    CreateInvoice: _aio.UnaryUnaryMultiCallable[_invoice_pb2.CreateInvoiceRequest, _invoice_pb2.CreateInvoiceResponse]  # type: ignore[assignment]
+    """Makes a draft for a customer, empty or with his pending items. CreateInvoiceItem adds to it, FinalizeInvoice makes
+    it final.
+    """
+    UpdateInvoice: _aio.UnaryUnaryMultiCallable[_invoice_pb2.UpdateInvoiceRequest, _invoice_pb2.UpdateInvoiceResponse]  # type: ignore[assignment]
+    """Changes the fields named by update_mask; of a final invoice only default_payment_method and metadata."""
+    DeleteInvoice: _aio.UnaryUnaryMultiCallable[_invoice_pb2.DeleteInvoiceRequest, _invoice_pb2.DeleteInvoiceResponse]  # type: ignore[assignment]
+    """Deletes a draft for good."""
+    SendInvoice: _aio.UnaryUnaryMultiCallable[_invoice_pb2.SendInvoiceRequest, _invoice_pb2.SendInvoiceResponse]  # type: ignore[assignment]
+    """Sends an invoice with COLLECTION_METHOD_SEND_INVOICE to its customer; a draft becomes final first."""
+    PreviewInvoice: _aio.UnaryUnaryMultiCallable[_invoice_pb2.PreviewInvoiceRequest, _invoice_pb2.PreviewInvoiceResponse]  # type: ignore[assignment]
+    """Tells what a customer, or a subscription of his, would be billed next. Stripe works it out; nothing is made, and the
+    mirror does not hold it.
+    """
+    PreviewSubscriptionChange: _aio.UnaryUnaryMultiCallable[_invoice_pb2.PreviewSubscriptionChangeRequest, _invoice_pb2.PreviewSubscriptionChangeResponse]  # type: ignore[assignment]
+    """Tells what ChangeSubscription would bill. Nothing changes; give the same proration_time to both for the same amounts."""
+    CreateInvoiceItem: _aio.UnaryUnaryMultiCallable[_invoice_pb2.CreateInvoiceItemRequest, _invoice_pb2.CreateInvoiceItemResponse]  # type: ignore[assignment]
+    """Adds something to a draft, or lets it wait for the customer's next invoice."""
+    DeleteInvoiceItem: _aio.UnaryUnaryMultiCallable[_invoice_pb2.DeleteInvoiceItemRequest, _invoice_pb2.DeleteInvoiceItemResponse]  # type: ignore[assignment]
+    """Removes what waits or stands on a draft."""
     GetInvoice: _aio.UnaryUnaryMultiCallable[_invoice_pb2.GetInvoiceRequest, _invoice_pb2.GetInvoiceResponse]  # type: ignore[assignment]
     """Reads an invoice from the mirror."""
     ListInvoices: _aio.UnaryUnaryMultiCallable[_invoice_pb2.ListInvoicesRequest, _invoice_pb2.ListInvoicesResponse]  # type: ignore[assignment]
@@ -70,6 +110,74 @@ class InvoiceServiceAsyncStub(InvoiceServiceStub):
 
 class InvoiceServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a customer owes (Stripe: Invoice)."""
+
+    @_abc_1.abstractmethod
+    def CreateInvoice(
+        self,
+        request: _invoice_pb2.CreateInvoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_invoice_pb2.CreateInvoiceResponse, _abc.Awaitable[_invoice_pb2.CreateInvoiceResponse]]:
+        """Makes a draft for a customer, empty or with his pending items. CreateInvoiceItem adds to it, FinalizeInvoice makes
+        it final.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateInvoice(
+        self,
+        request: _invoice_pb2.UpdateInvoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_invoice_pb2.UpdateInvoiceResponse, _abc.Awaitable[_invoice_pb2.UpdateInvoiceResponse]]:
+        """Changes the fields named by update_mask; of a final invoice only default_payment_method and metadata."""
+
+    @_abc_1.abstractmethod
+    def DeleteInvoice(
+        self,
+        request: _invoice_pb2.DeleteInvoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_invoice_pb2.DeleteInvoiceResponse, _abc.Awaitable[_invoice_pb2.DeleteInvoiceResponse]]:
+        """Deletes a draft for good."""
+
+    @_abc_1.abstractmethod
+    def SendInvoice(
+        self,
+        request: _invoice_pb2.SendInvoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_invoice_pb2.SendInvoiceResponse, _abc.Awaitable[_invoice_pb2.SendInvoiceResponse]]:
+        """Sends an invoice with COLLECTION_METHOD_SEND_INVOICE to its customer; a draft becomes final first."""
+
+    @_abc_1.abstractmethod
+    def PreviewInvoice(
+        self,
+        request: _invoice_pb2.PreviewInvoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_invoice_pb2.PreviewInvoiceResponse, _abc.Awaitable[_invoice_pb2.PreviewInvoiceResponse]]:
+        """Tells what a customer, or a subscription of his, would be billed next. Stripe works it out; nothing is made, and the
+        mirror does not hold it.
+        """
+
+    @_abc_1.abstractmethod
+    def PreviewSubscriptionChange(
+        self,
+        request: _invoice_pb2.PreviewSubscriptionChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_invoice_pb2.PreviewSubscriptionChangeResponse, _abc.Awaitable[_invoice_pb2.PreviewSubscriptionChangeResponse]]:
+        """Tells what ChangeSubscription would bill. Nothing changes; give the same proration_time to both for the same amounts."""
+
+    @_abc_1.abstractmethod
+    def CreateInvoiceItem(
+        self,
+        request: _invoice_pb2.CreateInvoiceItemRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_invoice_pb2.CreateInvoiceItemResponse, _abc.Awaitable[_invoice_pb2.CreateInvoiceItemResponse]]:
+        """Adds something to a draft, or lets it wait for the customer's next invoice."""
+
+    @_abc_1.abstractmethod
+    def DeleteInvoiceItem(
+        self,
+        request: _invoice_pb2.DeleteInvoiceItemRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_invoice_pb2.DeleteInvoiceItemResponse, _abc.Awaitable[_invoice_pb2.DeleteInvoiceItemResponse]]:
+        """Removes what waits or stands on a draft."""
 
     @_abc_1.abstractmethod
     def GetInvoice(

@@ -73,6 +73,34 @@ ROLE_ADMIN: Role.ValueType  # 8
 """Everything."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
+class _Match:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MatchEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Match.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MATCH_UNSPECIFIED: _Match.ValueType  # 0
+    """The same."""
+    MATCH_ANY_CASE: _Match.ValueType  # 1
+    """The same text, in upper or lower case."""
+    MATCH_PREFIX: _Match.ValueType  # 2
+    """A text that begins so, in upper or lower case."""
+    MATCH_CONTAINS: _Match.ValueType  # 3
+    """Keys and values among which these are."""
+
+class Match(_Match, metaclass=_MatchEnumTypeWrapper):
+    """How what a filter finds is like its value."""
+
+MATCH_UNSPECIFIED: Match.ValueType  # 0
+"""The same."""
+MATCH_ANY_CASE: Match.ValueType  # 1
+"""The same text, in upper or lower case."""
+MATCH_PREFIX: Match.ValueType  # 2
+"""A text that begins so, in upper or lower case."""
+MATCH_CONTAINS: Match.ValueType  # 3
+"""Keys and values among which these are."""
+Global___Match: _TypeAlias = Match  # noqa: Y015
+
 @_typing.final
 class Call(_message.Message):
     """How a method is carried out."""
@@ -133,6 +161,7 @@ class Field(_message.Message):
     OUTPUT_ONLY_FIELD_NUMBER: _builtins.int
     DECIMAL_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    MATCH_FIELD_NUMBER: _builtins.int
     at: _builtins.str
     """Stripe's name of it, a path where it stands deeper, when that is not the field's own name:
     "invoice_settings.default_payment_method".
@@ -155,6 +184,8 @@ class Field(_message.Message):
     """Of a text: a decimal number, "7.25"."""
     currency: _builtins.str
     """Of an amount: Stripe's name of its currency, when that is not "currency"."""
+    match: Global___Match.ValueType
+    """Of a filter: how what is found is like it."""
     def __init__(
         self,
         *,
@@ -168,10 +199,11 @@ class Field(_message.Message):
         output_only: _builtins.bool = ...,
         decimal: _builtins.bool = ...,
         currency: _builtins.str = ...,
+        match: Global___Match.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "currency", b"currency", "decimal", b"decimal", "id_of", b"id_of", "least", b"least", "most", b"most", "output_only", b"output_only", "required", b"required", "word", b"word", "zero_allowed", b"zero_allowed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "currency", b"currency", "decimal", b"decimal", "id_of", b"id_of", "least", b"least", "match", b"match", "most", b"most", "output_only", b"output_only", "required", b"required", "word", b"word", "zero_allowed", b"zero_allowed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

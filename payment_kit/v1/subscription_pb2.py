@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from payment_kit.v1 import common_pb2 as payment__kit_dot_v1_dot_common__pb2
 from payment_kit.v1 import options_pb2 as payment__kit_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!payment_kit/v1/subscription.proto\x12\x0epayment_kit.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cpayment_kit/v1/options.proto\"\xf1\x01\n\x10SubscriptionItem\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x03\x12Y\n\x19\x63urrent_period_start_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x1a\xc2\xda\x18\x16\n\x14\x63urrent_period_start\x12U\n\x17\x63urrent_period_end_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x18\xc2\xda\x18\x14\n\x12\x63urrent_period_end\"\x97\t\n\x0cSubscription\x12\"\n\x02id\x18\x01 \x01(\tB\x16\xc2\xda\x18\x12\x12\x0csubscription\x18\x01@\x01\x12\x18\n\x08\x63ustomer\x18\x02 \x01(\tB\x06\xc2\xda\x18\x02@\x01\x12\x41\n\x05state\x18\x03 \x01(\x0e\x32\".payment_kit.v1.Subscription.StateB\x0e\xc2\xda\x18\n\n\x06status@\x01\x12\x37\n\x05items\x18\x04 \x03(\x0b\x32 .payment_kit.v1.SubscriptionItemB\x06\xc2\xda\x18\x02@\x01\x12\x18\n\x08\x63urrency\x18\x05 \x01(\tB\x06\xc2\xda\x18\x02@\x01\x12\x43\n\x11\x63ollection_method\x18\x06 \x01(\x0e\x32 .payment_kit.v1.CollectionMethodB\x06\xc2\xda\x18\x02@\x01\x12\x34\n\x16\x64\x65\x66\x61ult_payment_method\x18\x07 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0epayment_method\x12\x1e\n\x0elatest_invoice\x18\x08 \x01(\tB\x06\xc2\xda\x18\x02@\x01\x12\x13\n\x0b\x64\x65scription\x18\t \x01(\t\x12\x1c\n\x14\x63\x61ncel_at_period_end\x18\n \x01(\x08\x12\x42\n\x0b\x63\x61ncel_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\xc2\xda\x18\r\n\tcancel_at@\x01\x12L\n\x13\x63\x61ncel_request_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x13\xc2\xda\x18\x0f\n\x0b\x63\x61nceled_at@\x01\x12>\n\x08\x65nd_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x10\xc2\xda\x18\x0c\n\x08\x65nded_at@\x01\x12\x42\n\nstart_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x12\xc2\xda\x18\x0e\n\nstart_date@\x01\x12\x45\n\x0etrial_end_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\xc2\xda\x18\r\n\ttrial_end@\x01\x12<\n\x08metadata\x18\x10 \x03(\x0b\x32*.payment_kit.v1.Subscription.MetadataEntry\x12@\n\x0b\x63reate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\xc2\xda\x18\x0b\n\x07\x63reated@\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc4\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10STATE_INCOMPLETE\x10\x01\x12\x1c\n\x18STATE_INCOMPLETE_EXPIRED\x10\x02\x12\x12\n\x0eSTATE_TRIALING\x10\x03\x12\x10\n\x0cSTATE_ACTIVE\x10\x04\x12\x12\n\x0eSTATE_PAST_DUE\x10\x05\x12\x12\n\x0eSTATE_CANCELED\x10\x06\x12\x10\n\x0cSTATE_UNPAID\x10\x07\x12\x10\n\x0cSTATE_PAUSED\x10\x08:\x10\xc2\xda\x18\x0csubscription\"\xbf\x06\n\x19\x43reateSubscriptionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x08\x63ustomer\x18\x02 \x01(\tB\x10\xc2\xda\x18\x0c\x12\x08\x63ustomer\x18\x01\x12\x45\n\x05items\x18\x03 \x03(\x0b\x32..payment_kit.v1.CreateSubscriptionRequest.ItemB\x06\xc2\xda\x18\x02\x18\x01\x12\x34\n\x16\x64\x65\x66\x61ult_payment_method\x18\x04 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0epayment_method\x12;\n\x11\x63ollection_method\x18\x05 \x01(\x0e\x32 .payment_kit.v1.CollectionMethod\x12\x1f\n\x0e\x64\x61ys_until_due\x18\x06 \x01(\x05\x42\x07\xc2\xda\x18\x03\x38\xe8\x07\x12\"\n\x11trial_period_days\x18\x07 \x01(\x05\x42\x07\xc2\xda\x18\x03\x38\xda\x05\x12S\n\x10payment_behavior\x18\x08 \x01(\x0e\x32\x39.payment_kit.v1.CreateSubscriptionRequest.PaymentBehavior\x12\x13\n\x0boff_session\x18\t \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\n \x01(\t\x12I\n\x08metadata\x18\x0b \x03(\x0b\x32\x37.payment_kit.v1.CreateSubscriptionRequest.MetadataEntry\x1a@\n\x04Item\x12\x1c\n\x05price\x18\x01 \x01(\tB\r\xc2\xda\x18\t\x12\x05price\x18\x01\x12\x1a\n\x08quantity\x18\x02 \x01(\x03\x42\x08\xc2\xda\x18\x04\x38\xc0\x84=\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xad\x01\n\x0fPaymentBehavior\x12 \n\x1cPAYMENT_BEHAVIOR_UNSPECIFIED\x10\x00\x12%\n!PAYMENT_BEHAVIOR_ALLOW_INCOMPLETE\x10\x01\x12\'\n#PAYMENT_BEHAVIOR_DEFAULT_INCOMPLETE\x10\x02\x12(\n$PAYMENT_BEHAVIOR_ERROR_IF_INCOMPLETE\x10\x03\"P\n\x1a\x43reateSubscriptionResponse\x12\x32\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1c.payment_kit.v1.Subscription\":\n\x16GetSubscriptionRequest\x12 \n\x02id\x18\x01 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0csubscription\x18\x01\"M\n\x17GetSubscriptionResponse\x12\x32\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1c.payment_kit.v1.Subscription\"\x94\x01\n\x19UpdateSubscriptionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x0csubscription\x18\x02 \x01(\x0b\x32\x1c.payment_kit.v1.Subscription\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"P\n\x1aUpdateSubscriptionResponse\x12\x32\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1c.payment_kit.v1.Subscription\"w\n\x19\x43\x61ncelSubscriptionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12 \n\x02id\x18\x02 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0csubscription\x18\x01\x12\x13\n\x0binvoice_now\x18\x03 \x01(\x08\x12\x0f\n\x07prorate\x18\x04 \x01(\x08\"P\n\x1a\x43\x61ncelSubscriptionResponse\x12\x32\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1c.payment_kit.v1.Subscription\"\xa4\x01\n\x18ListSubscriptionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12 \n\x08\x63ustomer\x18\x03 \x01(\tB\x0e\xc2\xda\x18\n\x12\x08\x63ustomer\x12?\n\x05state\x18\x04 \x01(\x0e\x32\".payment_kit.v1.Subscription.StateB\x0c\xc2\xda\x18\x08\n\x06status\"i\n\x19ListSubscriptionsResponse\x12\x33\n\rsubscriptions\x18\x01 \x03(\x0b\x32\x1c.payment_kit.v1.Subscription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x85\x01\n\x10\x43ollectionMethod\x12!\n\x1d\x43OLLECTION_METHOD_UNSPECIFIED\x10\x00\x12*\n&COLLECTION_METHOD_CHARGE_AUTOMATICALLY\x10\x01\x12\"\n\x1e\x43OLLECTION_METHOD_SEND_INVOICE\x10\x02\x32\xb9\x05\n\x13SubscriptionService\x12\x9b\x01\n\x12\x43reateSubscription\x12).payment_kit.v1.CreateSubscriptionRequest\x1a*.payment_kit.v1.CreateSubscriptionResponse\".\xc2\xda\x18*\n\x16POST /v1/subscriptions\x12\x0elatest_invoice \x04\x12j\n\x0fGetSubscription\x12&.payment_kit.v1.GetSubscriptionRequest\x1a\'.payment_kit.v1.GetSubscriptionResponse\"\x06\xc2\xda\x18\x02 \x01\x12\x90\x01\n\x12UpdateSubscription\x12).payment_kit.v1.UpdateSubscriptionRequest\x1a*.payment_kit.v1.UpdateSubscriptionResponse\"#\xc2\xda\x18\x1f\n\x1bPOST /v1/subscriptions/{id} \x04\x12\x92\x01\n\x12\x43\x61ncelSubscription\x12).payment_kit.v1.CancelSubscriptionRequest\x1a*.payment_kit.v1.CancelSubscriptionResponse\"%\xc2\xda\x18!\n\x1d\x44\x45LETE /v1/subscriptions/{id} \x04\x12p\n\x11ListSubscriptions\x12(.payment_kit.v1.ListSubscriptionsRequest\x1a).payment_kit.v1.ListSubscriptionsResponse\"\x06\xc2\xda\x18\x02 \x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!payment_kit/v1/subscription.proto\x12\x0epayment_kit.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bpayment_kit/v1/common.proto\x1a\x1cpayment_kit/v1/options.proto\"\xf1\x01\n\x10SubscriptionItem\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x03\x12Y\n\x19\x63urrent_period_start_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x1a\xc2\xda\x18\x16\n\x14\x63urrent_period_start\x12U\n\x17\x63urrent_period_end_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x18\xc2\xda\x18\x14\n\x12\x63urrent_period_end\"\x98\x01\n\x16SubscriptionItemChange\x12#\n\x02id\x18\x01 \x01(\tB\x17\xc2\xda\x18\x13\x12\x11subscription_item\x12\x1a\n\x05price\x18\x02 \x01(\tB\x0b\xc2\xda\x18\x07\x12\x05price\x12\x1f\n\x08quantity\x18\x03 \x01(\x03\x42\x08\xc2\xda\x18\x04\x38\xc0\x84=H\x00\x88\x01\x01\x12\x0f\n\x07\x64\x65leted\x18\x04 \x01(\x08\x42\x0b\n\t_quantity\"\xc7\n\n\x0cSubscription\x12\"\n\x02id\x18\x01 \x01(\tB\x16\xc2\xda\x18\x12\x12\x0csubscription\x18\x01@\x01\x12\x18\n\x08\x63ustomer\x18\x02 \x01(\tB\x06\xc2\xda\x18\x02@\x01\x12\x41\n\x05state\x18\x03 \x01(\x0e\x32\".payment_kit.v1.Subscription.StateB\x0e\xc2\xda\x18\n\n\x06status@\x01\x12\x37\n\x05items\x18\x04 \x03(\x0b\x32 .payment_kit.v1.SubscriptionItemB\x06\xc2\xda\x18\x02@\x01\x12\x18\n\x08\x63urrency\x18\x05 \x01(\tB\x06\xc2\xda\x18\x02@\x01\x12\x43\n\x11\x63ollection_method\x18\x06 \x01(\x0e\x32 .payment_kit.v1.CollectionMethodB\x06\xc2\xda\x18\x02@\x01\x12\x34\n\x16\x64\x65\x66\x61ult_payment_method\x18\x07 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0epayment_method\x12\x1e\n\x0elatest_invoice\x18\x08 \x01(\tB\x06\xc2\xda\x18\x02@\x01\x12\x13\n\x0b\x64\x65scription\x18\t \x01(\t\x12\x1c\n\x14\x63\x61ncel_at_period_end\x18\n \x01(\x08\x12\x42\n\x0b\x63\x61ncel_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\xc2\xda\x18\r\n\tcancel_at@\x01\x12L\n\x13\x63\x61ncel_request_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x13\xc2\xda\x18\x0f\n\x0b\x63\x61nceled_at@\x01\x12>\n\x08\x65nd_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x10\xc2\xda\x18\x0c\n\x08\x65nded_at@\x01\x12\x42\n\nstart_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x12\xc2\xda\x18\x0e\n\nstart_date@\x01\x12\x45\n\x0etrial_end_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\xc2\xda\x18\r\n\ttrial_end@\x01\x12<\n\x08metadata\x18\x10 \x03(\x0b\x32*.payment_kit.v1.Subscription.MetadataEntry\x12@\n\x0b\x63reate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\xc2\xda\x18\x0b\n\x07\x63reated@\x01\x12X\n\x0epause_behavior\x18\x12 \x01(\x0e\x32\x1d.payment_kit.v1.PauseBehaviorB!\xc2\xda\x18\x1d\n\x19pause_collection.behavior@\x01\x12T\n\x0bresume_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.TimestampB#\xc2\xda\x18\x1f\n\x1bpause_collection.resumes_at@\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc4\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10STATE_INCOMPLETE\x10\x01\x12\x1c\n\x18STATE_INCOMPLETE_EXPIRED\x10\x02\x12\x12\n\x0eSTATE_TRIALING\x10\x03\x12\x10\n\x0cSTATE_ACTIVE\x10\x04\x12\x12\n\x0eSTATE_PAST_DUE\x10\x05\x12\x12\n\x0eSTATE_CANCELED\x10\x06\x12\x10\n\x0cSTATE_UNPAID\x10\x07\x12\x10\n\x0cSTATE_PAUSED\x10\x08:\x10\xc2\xda\x18\x0csubscription\"\xbf\x06\n\x19\x43reateSubscriptionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x08\x63ustomer\x18\x02 \x01(\tB\x10\xc2\xda\x18\x0c\x12\x08\x63ustomer\x18\x01\x12\x45\n\x05items\x18\x03 \x03(\x0b\x32..payment_kit.v1.CreateSubscriptionRequest.ItemB\x06\xc2\xda\x18\x02\x18\x01\x12\x34\n\x16\x64\x65\x66\x61ult_payment_method\x18\x04 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0epayment_method\x12;\n\x11\x63ollection_method\x18\x05 \x01(\x0e\x32 .payment_kit.v1.CollectionMethod\x12\x1f\n\x0e\x64\x61ys_until_due\x18\x06 \x01(\x05\x42\x07\xc2\xda\x18\x03\x38\xe8\x07\x12\"\n\x11trial_period_days\x18\x07 \x01(\x05\x42\x07\xc2\xda\x18\x03\x38\xda\x05\x12S\n\x10payment_behavior\x18\x08 \x01(\x0e\x32\x39.payment_kit.v1.CreateSubscriptionRequest.PaymentBehavior\x12\x13\n\x0boff_session\x18\t \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\n \x01(\t\x12I\n\x08metadata\x18\x0b \x03(\x0b\x32\x37.payment_kit.v1.CreateSubscriptionRequest.MetadataEntry\x1a@\n\x04Item\x12\x1c\n\x05price\x18\x01 \x01(\tB\r\xc2\xda\x18\t\x12\x05price\x18\x01\x12\x1a\n\x08quantity\x18\x02 \x01(\x03\x42\x08\xc2\xda\x18\x04\x38\xc0\x84=\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xad\x01\n\x0fPaymentBehavior\x12 \n\x1cPAYMENT_BEHAVIOR_UNSPECIFIED\x10\x00\x12%\n!PAYMENT_BEHAVIOR_ALLOW_INCOMPLETE\x10\x01\x12\'\n#PAYMENT_BEHAVIOR_DEFAULT_INCOMPLETE\x10\x02\x12(\n$PAYMENT_BEHAVIOR_ERROR_IF_INCOMPLETE\x10\x03\"P\n\x1a\x43reateSubscriptionResponse\x12\x32\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1c.payment_kit.v1.Subscription\":\n\x16GetSubscriptionRequest\x12 \n\x02id\x18\x01 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0csubscription\x18\x01\"M\n\x17GetSubscriptionResponse\x12\x32\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1c.payment_kit.v1.Subscription\"\x94\x01\n\x19UpdateSubscriptionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x0csubscription\x18\x02 \x01(\x0b\x32\x1c.payment_kit.v1.Subscription\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"P\n\x1aUpdateSubscriptionResponse\x12\x32\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1c.payment_kit.v1.Subscription\"w\n\x19\x43\x61ncelSubscriptionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12 \n\x02id\x18\x02 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0csubscription\x18\x01\x12\x13\n\x0binvoice_now\x18\x03 \x01(\x08\x12\x0f\n\x07prorate\x18\x04 \x01(\x08\"P\n\x1a\x43\x61ncelSubscriptionResponse\x12\x32\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1c.payment_kit.v1.Subscription\"\xa4\x01\n\x18ListSubscriptionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12 \n\x08\x63ustomer\x18\x03 \x01(\tB\x0e\xc2\xda\x18\n\x12\x08\x63ustomer\x12?\n\x05state\x18\x04 \x01(\x0e\x32\".payment_kit.v1.Subscription.StateB\x0c\xc2\xda\x18\x08\n\x06status\"i\n\x19ListSubscriptionsResponse\x12\x33\n\rsubscriptions\x18\x01 \x03(\x0b\x32\x1c.payment_kit.v1.Subscription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb6\x05\n\x19\x43hangeSubscriptionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12 \n\x02id\x18\x02 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0csubscription\x18\x01\x12\x35\n\x05items\x18\x03 \x03(\x0b\x32&.payment_kit.v1.SubscriptionItemChange\x12=\n\x12proration_behavior\x18\x04 \x01(\x0e\x32!.payment_kit.v1.ProrationBehavior\x12H\n\x0eproration_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x14\xc2\xda\x18\x10\n\x0eproration_date\x12S\n\x10payment_behavior\x18\x06 \x01(\x0e\x32\x39.payment_kit.v1.ChangeSubscriptionRequest.PaymentBehavior\x12\x13\n\x0boff_session\x18\x07 \x01(\x08\x12\x32\n\tdiscounts\x18\x08 \x03(\x0b\x32\x1f.payment_kit.v1.AppliedDiscount\x12)\n\x11\x64\x65\x66\x61ult_tax_rates\x18\t \x03(\tB\x0e\xc2\xda\x18\n\x12\x08tax_rate\"\xd9\x01\n\x0fPaymentBehavior\x12 \n\x1cPAYMENT_BEHAVIOR_UNSPECIFIED\x10\x00\x12%\n!PAYMENT_BEHAVIOR_ALLOW_INCOMPLETE\x10\x01\x12\'\n#PAYMENT_BEHAVIOR_DEFAULT_INCOMPLETE\x10\x02\x12(\n$PAYMENT_BEHAVIOR_ERROR_IF_INCOMPLETE\x10\x03\x12*\n&PAYMENT_BEHAVIOR_PENDING_IF_INCOMPLETE\x10\x04\"P\n\x1a\x43hangeSubscriptionResponse\x12\x32\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1c.payment_kit.v1.Subscription\"\xf8\x01\n\x18PauseSubscriptionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12 \n\x02id\x18\x02 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0csubscription\x18\x01\x12R\n\x08\x62\x65havior\x18\x03 \x01(\x0e\x32\x1d.payment_kit.v1.PauseBehaviorB!\xc2\xda\x18\x1d\n\x19pause_collection.behavior\x18\x01\x12R\n\x0bresume_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB!\xc2\xda\x18\x1d\n\x1bpause_collection.resumes_at\"O\n\x19PauseSubscriptionResponse\x12\x32\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1c.payment_kit.v1.Subscription\"Q\n\x19ResumeSubscriptionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12 \n\x02id\x18\x02 \x01(\tB\x14\xc2\xda\x18\x10\x12\x0csubscription\x18\x01\"P\n\x1aResumeSubscriptionResponse\x12\x32\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1c.payment_kit.v1.Subscription*\x85\x01\n\x10\x43ollectionMethod\x12!\n\x1d\x43OLLECTION_METHOD_UNSPECIFIED\x10\x00\x12*\n&COLLECTION_METHOD_CHARGE_AUTOMATICALLY\x10\x01\x12\"\n\x1e\x43OLLECTION_METHOD_SEND_INVOICE\x10\x02*\xa5\x01\n\x11ProrationBehavior\x12\"\n\x1ePRORATION_BEHAVIOR_UNSPECIFIED\x10\x00\x12(\n$PRORATION_BEHAVIOR_CREATE_PRORATIONS\x10\x01\x12%\n!PRORATION_BEHAVIOR_ALWAYS_INVOICE\x10\x02\x12\x1b\n\x17PRORATION_BEHAVIOR_NONE\x10\x03*\x91\x01\n\rPauseBehavior\x12\x1e\n\x1aPAUSE_BEHAVIOR_UNSPECIFIED\x10\x00\x12 \n\x1cPAUSE_BEHAVIOR_KEEP_AS_DRAFT\x10\x01\x12%\n!PAUSE_BEHAVIOR_MARK_UNCOLLECTIBLE\x10\x02\x12\x17\n\x13PAUSE_BEHAVIOR_VOID\x10\x03\x32\xff\x08\n\x13SubscriptionService\x12\x9b\x01\n\x12\x43reateSubscription\x12).payment_kit.v1.CreateSubscriptionRequest\x1a*.payment_kit.v1.CreateSubscriptionResponse\".\xc2\xda\x18*\n\x16POST /v1/subscriptions\x12\x0elatest_invoice \x04\x12j\n\x0fGetSubscription\x12&.payment_kit.v1.GetSubscriptionRequest\x1a\'.payment_kit.v1.GetSubscriptionResponse\"\x06\xc2\xda\x18\x02 \x01\x12\x90\x01\n\x12UpdateSubscription\x12).payment_kit.v1.UpdateSubscriptionRequest\x1a*.payment_kit.v1.UpdateSubscriptionResponse\"#\xc2\xda\x18\x1f\n\x1bPOST /v1/subscriptions/{id} \x04\x12\xa0\x01\n\x12\x43hangeSubscription\x12).payment_kit.v1.ChangeSubscriptionRequest\x1a*.payment_kit.v1.ChangeSubscriptionResponse\"3\xc2\xda\x18/\n\x1bPOST /v1/subscriptions/{id}\x12\x0elatest_invoice \x04\x12\x8d\x01\n\x11PauseSubscription\x12(.payment_kit.v1.PauseSubscriptionRequest\x1a).payment_kit.v1.PauseSubscriptionResponse\"#\xc2\xda\x18\x1f\n\x1bPOST /v1/subscriptions/{id} \x04\x12\x90\x01\n\x12ResumeSubscription\x12).payment_kit.v1.ResumeSubscriptionRequest\x1a*.payment_kit.v1.ResumeSubscriptionResponse\"#\xc2\xda\x18\x1f\n\x1bPOST /v1/subscriptions/{id} \x04\x12\x92\x01\n\x12\x43\x61ncelSubscription\x12).payment_kit.v1.CancelSubscriptionRequest\x1a*.payment_kit.v1.CancelSubscriptionResponse\"%\xc2\xda\x18!\n\x1d\x44\x45LETE /v1/subscriptions/{id} \x04\x12p\n\x11ListSubscriptions\x12(.payment_kit.v1.ListSubscriptionsRequest\x1a).payment_kit.v1.ListSubscriptionsResponse\"\x06\xc2\xda\x18\x02 \x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +39,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBSCRIPTIONITEM'].fields_by_name['current_period_start_time']._serialized_options = b'\302\332\030\026\n\024current_period_start'
   _globals['_SUBSCRIPTIONITEM'].fields_by_name['current_period_end_time']._loaded_options = None
   _globals['_SUBSCRIPTIONITEM'].fields_by_name['current_period_end_time']._serialized_options = b'\302\332\030\024\n\022current_period_end'
+  _globals['_SUBSCRIPTIONITEMCHANGE'].fields_by_name['id']._loaded_options = None
+  _globals['_SUBSCRIPTIONITEMCHANGE'].fields_by_name['id']._serialized_options = b'\302\332\030\023\022\021subscription_item'
+  _globals['_SUBSCRIPTIONITEMCHANGE'].fields_by_name['price']._loaded_options = None
+  _globals['_SUBSCRIPTIONITEMCHANGE'].fields_by_name['price']._serialized_options = b'\302\332\030\007\022\005price'
+  _globals['_SUBSCRIPTIONITEMCHANGE'].fields_by_name['quantity']._loaded_options = None
+  _globals['_SUBSCRIPTIONITEMCHANGE'].fields_by_name['quantity']._serialized_options = b'\302\332\030\0048\300\204='
   _globals['_SUBSCRIPTION_METADATAENTRY']._loaded_options = None
   _globals['_SUBSCRIPTION_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_SUBSCRIPTION'].fields_by_name['id']._loaded_options = None
@@ -68,6 +75,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBSCRIPTION'].fields_by_name['trial_end_time']._serialized_options = b'\302\332\030\r\n\ttrial_end@\001'
   _globals['_SUBSCRIPTION'].fields_by_name['create_time']._loaded_options = None
   _globals['_SUBSCRIPTION'].fields_by_name['create_time']._serialized_options = b'\302\332\030\013\n\007created@\001'
+  _globals['_SUBSCRIPTION'].fields_by_name['pause_behavior']._loaded_options = None
+  _globals['_SUBSCRIPTION'].fields_by_name['pause_behavior']._serialized_options = b'\302\332\030\035\n\031pause_collection.behavior@\001'
+  _globals['_SUBSCRIPTION'].fields_by_name['resume_time']._loaded_options = None
+  _globals['_SUBSCRIPTION'].fields_by_name['resume_time']._serialized_options = b'\302\332\030\037\n\033pause_collection.resumes_at@\001'
   _globals['_SUBSCRIPTION']._loaded_options = None
   _globals['_SUBSCRIPTION']._serialized_options = b'\302\332\030\014subscription'
   _globals['_CREATESUBSCRIPTIONREQUEST_ITEM'].fields_by_name['price']._loaded_options = None
@@ -94,52 +105,92 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSUBSCRIPTIONSREQUEST'].fields_by_name['customer']._serialized_options = b'\302\332\030\n\022\010customer'
   _globals['_LISTSUBSCRIPTIONSREQUEST'].fields_by_name['state']._loaded_options = None
   _globals['_LISTSUBSCRIPTIONSREQUEST'].fields_by_name['state']._serialized_options = b'\302\332\030\010\n\006status'
+  _globals['_CHANGESUBSCRIPTIONREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_CHANGESUBSCRIPTIONREQUEST'].fields_by_name['id']._serialized_options = b'\302\332\030\020\022\014subscription\030\001'
+  _globals['_CHANGESUBSCRIPTIONREQUEST'].fields_by_name['proration_time']._loaded_options = None
+  _globals['_CHANGESUBSCRIPTIONREQUEST'].fields_by_name['proration_time']._serialized_options = b'\302\332\030\020\n\016proration_date'
+  _globals['_CHANGESUBSCRIPTIONREQUEST'].fields_by_name['default_tax_rates']._loaded_options = None
+  _globals['_CHANGESUBSCRIPTIONREQUEST'].fields_by_name['default_tax_rates']._serialized_options = b'\302\332\030\n\022\010tax_rate'
+  _globals['_PAUSESUBSCRIPTIONREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_PAUSESUBSCRIPTIONREQUEST'].fields_by_name['id']._serialized_options = b'\302\332\030\020\022\014subscription\030\001'
+  _globals['_PAUSESUBSCRIPTIONREQUEST'].fields_by_name['behavior']._loaded_options = None
+  _globals['_PAUSESUBSCRIPTIONREQUEST'].fields_by_name['behavior']._serialized_options = b'\302\332\030\035\n\031pause_collection.behavior\030\001'
+  _globals['_PAUSESUBSCRIPTIONREQUEST'].fields_by_name['resume_time']._loaded_options = None
+  _globals['_PAUSESUBSCRIPTIONREQUEST'].fields_by_name['resume_time']._serialized_options = b'\302\332\030\035\n\033pause_collection.resumes_at'
+  _globals['_RESUMESUBSCRIPTIONREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_RESUMESUBSCRIPTIONREQUEST'].fields_by_name['id']._serialized_options = b'\302\332\030\020\022\014subscription\030\001'
   _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['CreateSubscription']._loaded_options = None
   _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['CreateSubscription']._serialized_options = b'\302\332\030*\n\026POST /v1/subscriptions\022\016latest_invoice \004'
   _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['GetSubscription']._loaded_options = None
   _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['GetSubscription']._serialized_options = b'\302\332\030\002 \001'
   _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['UpdateSubscription']._loaded_options = None
   _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['UpdateSubscription']._serialized_options = b'\302\332\030\037\n\033POST /v1/subscriptions/{id} \004'
+  _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['ChangeSubscription']._loaded_options = None
+  _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['ChangeSubscription']._serialized_options = b'\302\332\030/\n\033POST /v1/subscriptions/{id}\022\016latest_invoice \004'
+  _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['PauseSubscription']._loaded_options = None
+  _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['PauseSubscription']._serialized_options = b'\302\332\030\037\n\033POST /v1/subscriptions/{id} \004'
+  _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['ResumeSubscription']._loaded_options = None
+  _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['ResumeSubscription']._serialized_options = b'\302\332\030\037\n\033POST /v1/subscriptions/{id} \004'
   _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['CancelSubscription']._loaded_options = None
   _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['CancelSubscription']._serialized_options = b'\302\332\030!\n\035DELETE /v1/subscriptions/{id} \004'
   _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['ListSubscriptions']._loaded_options = None
   _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['ListSubscriptions']._serialized_options = b'\302\332\030\002 \001'
-  _globals['_COLLECTIONMETHOD']._serialized_start=3338
-  _globals['_COLLECTIONMETHOD']._serialized_end=3471
-  _globals['_SUBSCRIPTIONITEM']._serialized_start=151
-  _globals['_SUBSCRIPTIONITEM']._serialized_end=392
-  _globals['_SUBSCRIPTION']._serialized_start=395
-  _globals['_SUBSCRIPTION']._serialized_end=1570
-  _globals['_SUBSCRIPTION_METADATAENTRY']._serialized_start=1306
-  _globals['_SUBSCRIPTION_METADATAENTRY']._serialized_end=1353
-  _globals['_SUBSCRIPTION_STATE']._serialized_start=1356
-  _globals['_SUBSCRIPTION_STATE']._serialized_end=1552
-  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_start=1573
-  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_end=2404
-  _globals['_CREATESUBSCRIPTIONREQUEST_ITEM']._serialized_start=2115
-  _globals['_CREATESUBSCRIPTIONREQUEST_ITEM']._serialized_end=2179
-  _globals['_CREATESUBSCRIPTIONREQUEST_METADATAENTRY']._serialized_start=1306
-  _globals['_CREATESUBSCRIPTIONREQUEST_METADATAENTRY']._serialized_end=1353
-  _globals['_CREATESUBSCRIPTIONREQUEST_PAYMENTBEHAVIOR']._serialized_start=2231
-  _globals['_CREATESUBSCRIPTIONREQUEST_PAYMENTBEHAVIOR']._serialized_end=2404
-  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_start=2406
-  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_end=2486
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=2488
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=2546
-  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_start=2548
-  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_end=2625
-  _globals['_UPDATESUBSCRIPTIONREQUEST']._serialized_start=2628
-  _globals['_UPDATESUBSCRIPTIONREQUEST']._serialized_end=2776
-  _globals['_UPDATESUBSCRIPTIONRESPONSE']._serialized_start=2778
-  _globals['_UPDATESUBSCRIPTIONRESPONSE']._serialized_end=2858
-  _globals['_CANCELSUBSCRIPTIONREQUEST']._serialized_start=2860
-  _globals['_CANCELSUBSCRIPTIONREQUEST']._serialized_end=2979
-  _globals['_CANCELSUBSCRIPTIONRESPONSE']._serialized_start=2981
-  _globals['_CANCELSUBSCRIPTIONRESPONSE']._serialized_end=3061
-  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_start=3064
-  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_end=3228
-  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=3230
-  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=3335
-  _globals['_SUBSCRIPTIONSERVICE']._serialized_start=3474
-  _globals['_SUBSCRIPTIONSERVICE']._serialized_end=4171
+  _globals['_COLLECTIONMETHOD']._serialized_start=4974
+  _globals['_COLLECTIONMETHOD']._serialized_end=5107
+  _globals['_PRORATIONBEHAVIOR']._serialized_start=5110
+  _globals['_PRORATIONBEHAVIOR']._serialized_end=5275
+  _globals['_PAUSEBEHAVIOR']._serialized_start=5278
+  _globals['_PAUSEBEHAVIOR']._serialized_end=5423
+  _globals['_SUBSCRIPTIONITEM']._serialized_start=180
+  _globals['_SUBSCRIPTIONITEM']._serialized_end=421
+  _globals['_SUBSCRIPTIONITEMCHANGE']._serialized_start=424
+  _globals['_SUBSCRIPTIONITEMCHANGE']._serialized_end=576
+  _globals['_SUBSCRIPTION']._serialized_start=579
+  _globals['_SUBSCRIPTION']._serialized_end=1930
+  _globals['_SUBSCRIPTION_METADATAENTRY']._serialized_start=1666
+  _globals['_SUBSCRIPTION_METADATAENTRY']._serialized_end=1713
+  _globals['_SUBSCRIPTION_STATE']._serialized_start=1716
+  _globals['_SUBSCRIPTION_STATE']._serialized_end=1912
+  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_start=1933
+  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_end=2764
+  _globals['_CREATESUBSCRIPTIONREQUEST_ITEM']._serialized_start=2475
+  _globals['_CREATESUBSCRIPTIONREQUEST_ITEM']._serialized_end=2539
+  _globals['_CREATESUBSCRIPTIONREQUEST_METADATAENTRY']._serialized_start=1666
+  _globals['_CREATESUBSCRIPTIONREQUEST_METADATAENTRY']._serialized_end=1713
+  _globals['_CREATESUBSCRIPTIONREQUEST_PAYMENTBEHAVIOR']._serialized_start=2591
+  _globals['_CREATESUBSCRIPTIONREQUEST_PAYMENTBEHAVIOR']._serialized_end=2764
+  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_start=2766
+  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_end=2846
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=2848
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=2906
+  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_start=2908
+  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_end=2985
+  _globals['_UPDATESUBSCRIPTIONREQUEST']._serialized_start=2988
+  _globals['_UPDATESUBSCRIPTIONREQUEST']._serialized_end=3136
+  _globals['_UPDATESUBSCRIPTIONRESPONSE']._serialized_start=3138
+  _globals['_UPDATESUBSCRIPTIONRESPONSE']._serialized_end=3218
+  _globals['_CANCELSUBSCRIPTIONREQUEST']._serialized_start=3220
+  _globals['_CANCELSUBSCRIPTIONREQUEST']._serialized_end=3339
+  _globals['_CANCELSUBSCRIPTIONRESPONSE']._serialized_start=3341
+  _globals['_CANCELSUBSCRIPTIONRESPONSE']._serialized_end=3421
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_start=3424
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_end=3588
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=3590
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=3695
+  _globals['_CHANGESUBSCRIPTIONREQUEST']._serialized_start=3698
+  _globals['_CHANGESUBSCRIPTIONREQUEST']._serialized_end=4392
+  _globals['_CHANGESUBSCRIPTIONREQUEST_PAYMENTBEHAVIOR']._serialized_start=4175
+  _globals['_CHANGESUBSCRIPTIONREQUEST_PAYMENTBEHAVIOR']._serialized_end=4392
+  _globals['_CHANGESUBSCRIPTIONRESPONSE']._serialized_start=4394
+  _globals['_CHANGESUBSCRIPTIONRESPONSE']._serialized_end=4474
+  _globals['_PAUSESUBSCRIPTIONREQUEST']._serialized_start=4477
+  _globals['_PAUSESUBSCRIPTIONREQUEST']._serialized_end=4725
+  _globals['_PAUSESUBSCRIPTIONRESPONSE']._serialized_start=4727
+  _globals['_PAUSESUBSCRIPTIONRESPONSE']._serialized_end=4806
+  _globals['_RESUMESUBSCRIPTIONREQUEST']._serialized_start=4808
+  _globals['_RESUMESUBSCRIPTIONREQUEST']._serialized_end=4889
+  _globals['_RESUMESUBSCRIPTIONRESPONSE']._serialized_start=4891
+  _globals['_RESUMESUBSCRIPTIONRESPONSE']._serialized_end=4971
+  _globals['_SUBSCRIPTIONSERVICE']._serialized_start=5426
+  _globals['_SUBSCRIPTIONSERVICE']._serialized_end=6577
 # @@protoc_insertion_point(module_scope)

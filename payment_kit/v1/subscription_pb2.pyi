@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from payment_kit.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -44,6 +45,62 @@ COLLECTION_METHOD_CHARGE_AUTOMATICALLY: CollectionMethod.ValueType  # 1
 COLLECTION_METHOD_SEND_INVOICE: CollectionMethod.ValueType  # 2
 """The customer is sent the invoice and pays it himself."""
 Global___CollectionMethod: _TypeAlias = CollectionMethod  # noqa: Y015
+
+class _ProrationBehavior:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProrationBehaviorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProrationBehavior.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRORATION_BEHAVIOR_UNSPECIFIED: _ProrationBehavior.ValueType  # 0
+    """Stripe's default, which is to make prorations."""
+    PRORATION_BEHAVIOR_CREATE_PRORATIONS: _ProrationBehavior.ValueType  # 1
+    """The next invoice holds the difference."""
+    PRORATION_BEHAVIOR_ALWAYS_INVOICE: _ProrationBehavior.ValueType  # 2
+    """The difference is invoiced at once."""
+    PRORATION_BEHAVIOR_NONE: _ProrationBehavior.ValueType  # 3
+    """The change counts from the next period."""
+
+class ProrationBehavior(_ProrationBehavior, metaclass=_ProrationBehaviorEnumTypeWrapper):
+    """What becomes of the part of a period that was paid for, or was not."""
+
+PRORATION_BEHAVIOR_UNSPECIFIED: ProrationBehavior.ValueType  # 0
+"""Stripe's default, which is to make prorations."""
+PRORATION_BEHAVIOR_CREATE_PRORATIONS: ProrationBehavior.ValueType  # 1
+"""The next invoice holds the difference."""
+PRORATION_BEHAVIOR_ALWAYS_INVOICE: ProrationBehavior.ValueType  # 2
+"""The difference is invoiced at once."""
+PRORATION_BEHAVIOR_NONE: ProrationBehavior.ValueType  # 3
+"""The change counts from the next period."""
+Global___ProrationBehavior: _TypeAlias = ProrationBehavior  # noqa: Y015
+
+class _PauseBehavior:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PauseBehaviorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PauseBehavior.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PAUSE_BEHAVIOR_UNSPECIFIED: _PauseBehavior.ValueType  # 0
+    """Not known to this version."""
+    PAUSE_BEHAVIOR_KEEP_AS_DRAFT: _PauseBehavior.ValueType  # 1
+    """They stay drafts, to be collected later."""
+    PAUSE_BEHAVIOR_MARK_UNCOLLECTIBLE: _PauseBehavior.ValueType  # 2
+    """They are given up as uncollectible."""
+    PAUSE_BEHAVIOR_VOID: _PauseBehavior.ValueType  # 3
+    """They are void: nothing is owed for the time."""
+
+class PauseBehavior(_PauseBehavior, metaclass=_PauseBehaviorEnumTypeWrapper):
+    """What becomes of the invoices of a paused subscription."""
+
+PAUSE_BEHAVIOR_UNSPECIFIED: PauseBehavior.ValueType  # 0
+"""Not known to this version."""
+PAUSE_BEHAVIOR_KEEP_AS_DRAFT: PauseBehavior.ValueType  # 1
+"""They stay drafts, to be collected later."""
+PAUSE_BEHAVIOR_MARK_UNCOLLECTIBLE: PauseBehavior.ValueType  # 2
+"""They are given up as uncollectible."""
+PAUSE_BEHAVIOR_VOID: PauseBehavior.ValueType  # 3
+"""They are void: nothing is owed for the time."""
+Global___PauseBehavior: _TypeAlias = PauseBehavior  # noqa: Y015
 
 @_typing.final
 class SubscriptionItem(_message.Message):
@@ -86,6 +143,42 @@ class SubscriptionItem(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SubscriptionItem: _TypeAlias = SubscriptionItem  # noqa: Y015
+
+@_typing.final
+class SubscriptionItemChange(_message.Message):
+    """One thing that changes in what a subscription is for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The item to change, "si_…"; empty: a new one."""
+    price: _builtins.str
+    """The price it is to have, "price_…"; empty: the one it has."""
+    quantity: _builtins.int
+    """How many there are to be; absent: as many as there are."""
+    deleted: _builtins.bool
+    """It is removed."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        price: _builtins.str = ...,
+        quantity: _builtins.int | None = ...,
+        deleted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_quantity", b"_quantity", "quantity", b"quantity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quantity", b"_quantity", "deleted", b"deleted", "id", b"id", "price", b"price", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__quantity: _TypeAlias = _typing.Literal["quantity"]  # noqa: Y015
+    _WhichOneofArgType__quantity: _TypeAlias = _typing.Literal["_quantity", b"_quantity"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity) -> _WhichOneofReturnType__quantity | None: ...
+
+Global___SubscriptionItemChange: _TypeAlias = SubscriptionItemChange  # noqa: Y015
 
 @_typing.final
 class Subscription(_message.Message):
@@ -177,6 +270,8 @@ class Subscription(_message.Message):
     TRIAL_END_TIME_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    PAUSE_BEHAVIOR_FIELD_NUMBER: _builtins.int
+    RESUME_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Stripe's id, "sub_…"."""
     customer: _builtins.str
@@ -195,6 +290,8 @@ class Subscription(_message.Message):
     """A note for you and the invoice."""
     cancel_at_period_end: _builtins.bool
     """Whether it ends with the period that is paid for now."""
+    pause_behavior: Global___PauseBehavior.ValueType
+    """What becomes of its invoices while it is paused by PauseSubscription; unspecified when it is not."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubscriptionItem]:
         """What is paid for."""
@@ -227,6 +324,10 @@ class Subscription(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When Stripe created it."""
 
+    @_builtins.property
+    def resume_time(self) -> _timestamp_pb2.Timestamp:
+        """When the pause ends by itself."""
+
     def __init__(
         self,
         *,
@@ -247,10 +348,12 @@ class Subscription(_message.Message):
         trial_end_time: _timestamp_pb2.Timestamp | None = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        pause_behavior: Global___PauseBehavior.ValueType = ...,
+        resume_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_request_time", b"cancel_request_time", "cancel_time", b"cancel_time", "create_time", b"create_time", "end_time", b"end_time", "start_time", b"start_time", "trial_end_time", b"trial_end_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_request_time", b"cancel_request_time", "cancel_time", b"cancel_time", "create_time", b"create_time", "end_time", b"end_time", "resume_time", b"resume_time", "start_time", b"start_time", "trial_end_time", b"trial_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_at_period_end", b"cancel_at_period_end", "cancel_request_time", b"cancel_request_time", "cancel_time", b"cancel_time", "collection_method", b"collection_method", "create_time", b"create_time", "currency", b"currency", "customer", b"customer", "default_payment_method", b"default_payment_method", "description", b"description", "end_time", b"end_time", "id", b"id", "items", b"items", "latest_invoice", b"latest_invoice", "metadata", b"metadata", "start_time", b"start_time", "state", b"state", "trial_end_time", b"trial_end_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_at_period_end", b"cancel_at_period_end", "cancel_request_time", b"cancel_request_time", "cancel_time", b"cancel_time", "collection_method", b"collection_method", "create_time", b"create_time", "currency", b"currency", "customer", b"customer", "default_payment_method", b"default_payment_method", "description", b"description", "end_time", b"end_time", "id", b"id", "items", b"items", "latest_invoice", b"latest_invoice", "metadata", b"metadata", "pause_behavior", b"pause_behavior", "resume_time", b"resume_time", "start_time", b"start_time", "state", b"state", "trial_end_time", b"trial_end_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -642,3 +745,230 @@ class ListSubscriptionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSubscriptionsResponse: _TypeAlias = ListSubscriptionsResponse  # noqa: Y015
+
+@_typing.final
+class ChangeSubscriptionRequest(_message.Message):
+    """Request of ChangeSubscription."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _PaymentBehavior:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PaymentBehaviorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ChangeSubscriptionRequest._PaymentBehavior.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PAYMENT_BEHAVIOR_UNSPECIFIED: ChangeSubscriptionRequest._PaymentBehavior.ValueType  # 0
+        """Stripe's default: the change is made, and the subscription is past due."""
+        PAYMENT_BEHAVIOR_ALLOW_INCOMPLETE: ChangeSubscriptionRequest._PaymentBehavior.ValueType  # 1
+        """The change is made all the same."""
+        PAYMENT_BEHAVIOR_DEFAULT_INCOMPLETE: ChangeSubscriptionRequest._PaymentBehavior.ValueType  # 2
+        """The change is made; the customer's browser pays."""
+        PAYMENT_BEHAVIOR_ERROR_IF_INCOMPLETE: ChangeSubscriptionRequest._PaymentBehavior.ValueType  # 3
+        """The change is not made, and the call fails."""
+        PAYMENT_BEHAVIOR_PENDING_IF_INCOMPLETE: ChangeSubscriptionRequest._PaymentBehavior.ValueType  # 4
+        """The change waits until it is paid."""
+
+    class PaymentBehavior(_PaymentBehavior, metaclass=_PaymentBehaviorEnumTypeWrapper):
+        """What happens when the change has to be paid at once and is not."""
+
+    PAYMENT_BEHAVIOR_UNSPECIFIED: ChangeSubscriptionRequest.PaymentBehavior.ValueType  # 0
+    """Stripe's default: the change is made, and the subscription is past due."""
+    PAYMENT_BEHAVIOR_ALLOW_INCOMPLETE: ChangeSubscriptionRequest.PaymentBehavior.ValueType  # 1
+    """The change is made all the same."""
+    PAYMENT_BEHAVIOR_DEFAULT_INCOMPLETE: ChangeSubscriptionRequest.PaymentBehavior.ValueType  # 2
+    """The change is made; the customer's browser pays."""
+    PAYMENT_BEHAVIOR_ERROR_IF_INCOMPLETE: ChangeSubscriptionRequest.PaymentBehavior.ValueType  # 3
+    """The change is not made, and the call fails."""
+    PAYMENT_BEHAVIOR_PENDING_IF_INCOMPLETE: ChangeSubscriptionRequest.PaymentBehavior.ValueType  # 4
+    """The change waits until it is paid."""
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    PRORATION_BEHAVIOR_FIELD_NUMBER: _builtins.int
+    PRORATION_TIME_FIELD_NUMBER: _builtins.int
+    PAYMENT_BEHAVIOR_FIELD_NUMBER: _builtins.int
+    OFF_SESSION_FIELD_NUMBER: _builtins.int
+    DISCOUNTS_FIELD_NUMBER: _builtins.int
+    DEFAULT_TAX_RATES_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID, the same on every retry of this write."""
+    id: _builtins.str
+    """"sub_…"."""
+    proration_behavior: Global___ProrationBehavior.ValueType
+    """What becomes of the part of the period that was paid for."""
+    payment_behavior: Global___ChangeSubscriptionRequest.PaymentBehavior.ValueType
+    """What happens when it has to be paid and is not."""
+    off_session: _builtins.bool
+    """The customer is not present."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubscriptionItemChange]:
+        """What changes of its items; the others stay."""
+
+    @_builtins.property
+    def proration_time(self) -> _timestamp_pb2.Timestamp:
+        """The moment prorations are reckoned from: the one a preview used, so that the amounts are the same."""
+
+    @_builtins.property
+    def discounts(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.AppliedDiscount]:
+        """In place of the discounts it has."""
+
+    @_builtins.property
+    def default_tax_rates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tax rates of all its items that have none of their own, "txr_…", in place of those it has."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        id: _builtins.str = ...,
+        items: _abc.Iterable[Global___SubscriptionItemChange] | None = ...,
+        proration_behavior: Global___ProrationBehavior.ValueType = ...,
+        proration_time: _timestamp_pb2.Timestamp | None = ...,
+        payment_behavior: Global___ChangeSubscriptionRequest.PaymentBehavior.ValueType = ...,
+        off_session: _builtins.bool = ...,
+        discounts: _abc.Iterable[_common_pb2.AppliedDiscount] | None = ...,
+        default_tax_rates: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proration_time", b"proration_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_tax_rates", b"default_tax_rates", "discounts", b"discounts", "id", b"id", "items", b"items", "off_session", b"off_session", "payment_behavior", b"payment_behavior", "proration_behavior", b"proration_behavior", "proration_time", b"proration_time", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeSubscriptionRequest: _TypeAlias = ChangeSubscriptionRequest  # noqa: Y015
+
+@_typing.final
+class ChangeSubscriptionResponse(_message.Message):
+    """Response of ChangeSubscription."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSCRIPTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def subscription(self) -> Global___Subscription:
+        """The subscription as Stripe has it now."""
+
+    def __init__(
+        self,
+        *,
+        subscription: Global___Subscription | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeSubscriptionResponse: _TypeAlias = ChangeSubscriptionResponse  # noqa: Y015
+
+@_typing.final
+class PauseSubscriptionRequest(_message.Message):
+    """Request of PauseSubscription."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    BEHAVIOR_FIELD_NUMBER: _builtins.int
+    RESUME_TIME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID, the same on every retry of this write."""
+    id: _builtins.str
+    """"sub_…"."""
+    behavior: Global___PauseBehavior.ValueType
+    """What becomes of its invoices meanwhile; required."""
+    @_builtins.property
+    def resume_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends by itself; absent: only ResumeSubscription ends it."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        id: _builtins.str = ...,
+        behavior: Global___PauseBehavior.ValueType = ...,
+        resume_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["resume_time", b"resume_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["behavior", b"behavior", "id", b"id", "request_id", b"request_id", "resume_time", b"resume_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseSubscriptionRequest: _TypeAlias = PauseSubscriptionRequest  # noqa: Y015
+
+@_typing.final
+class PauseSubscriptionResponse(_message.Message):
+    """Response of PauseSubscription."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSCRIPTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def subscription(self) -> Global___Subscription:
+        """The subscription as Stripe has it now."""
+
+    def __init__(
+        self,
+        *,
+        subscription: Global___Subscription | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseSubscriptionResponse: _TypeAlias = PauseSubscriptionResponse  # noqa: Y015
+
+@_typing.final
+class ResumeSubscriptionRequest(_message.Message):
+    """Request of ResumeSubscription."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID, the same on every retry of this write."""
+    id: _builtins.str
+    """"sub_…"."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeSubscriptionRequest: _TypeAlias = ResumeSubscriptionRequest  # noqa: Y015
+
+@_typing.final
+class ResumeSubscriptionResponse(_message.Message):
+    """Response of ResumeSubscription."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSCRIPTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def subscription(self) -> Global___Subscription:
+        """The subscription as Stripe has it now."""
+
+    def __init__(
+        self,
+        *,
+        subscription: Global___Subscription | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeSubscriptionResponse: _TypeAlias = ResumeSubscriptionResponse  # noqa: Y015

@@ -50,6 +50,21 @@ class SubscriptionServiceStub:
                 request_serializer=payment__kit_dot_v1_dot_subscription__pb2.UpdateSubscriptionRequest.SerializeToString,
                 response_deserializer=payment__kit_dot_v1_dot_subscription__pb2.UpdateSubscriptionResponse.FromString,
                 _registered_method=True)
+        self.ChangeSubscription = channel.unary_unary(
+                '/payment_kit.v1.SubscriptionService/ChangeSubscription',
+                request_serializer=payment__kit_dot_v1_dot_subscription__pb2.ChangeSubscriptionRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_subscription__pb2.ChangeSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.PauseSubscription = channel.unary_unary(
+                '/payment_kit.v1.SubscriptionService/PauseSubscription',
+                request_serializer=payment__kit_dot_v1_dot_subscription__pb2.PauseSubscriptionRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_subscription__pb2.PauseSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.ResumeSubscription = channel.unary_unary(
+                '/payment_kit.v1.SubscriptionService/ResumeSubscription',
+                request_serializer=payment__kit_dot_v1_dot_subscription__pb2.ResumeSubscriptionRequest.SerializeToString,
+                response_deserializer=payment__kit_dot_v1_dot_subscription__pb2.ResumeSubscriptionResponse.FromString,
+                _registered_method=True)
         self.CancelSubscription = channel.unary_unary(
                 '/payment_kit.v1.SubscriptionService/CancelSubscription',
                 request_serializer=payment__kit_dot_v1_dot_subscription__pb2.CancelSubscriptionRequest.SerializeToString,
@@ -88,6 +103,28 @@ class SubscriptionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ChangeSubscription(self, request, context):
+        """Changes what is paid for: prices, quantities, discounts. What is not named stays. PreviewSubscriptionChange tells
+        what it costs before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseSubscription(self, request, context):
+        """Stops collecting payments; periods go on, and their invoices are treated as asked for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeSubscription(self, request, context):
+        """Collects payments again. What was skipped meanwhile is not collected.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelSubscription(self, request, context):
         """Ends a subscription now. To end it with its period, update cancel_at_period_end.
         """
@@ -119,6 +156,21 @@ def add_SubscriptionServiceServicer_to_server(servicer, server):
                     servicer.UpdateSubscription,
                     request_deserializer=payment__kit_dot_v1_dot_subscription__pb2.UpdateSubscriptionRequest.FromString,
                     response_serializer=payment__kit_dot_v1_dot_subscription__pb2.UpdateSubscriptionResponse.SerializeToString,
+            ),
+            'ChangeSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeSubscription,
+                    request_deserializer=payment__kit_dot_v1_dot_subscription__pb2.ChangeSubscriptionRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_subscription__pb2.ChangeSubscriptionResponse.SerializeToString,
+            ),
+            'PauseSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseSubscription,
+                    request_deserializer=payment__kit_dot_v1_dot_subscription__pb2.PauseSubscriptionRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_subscription__pb2.PauseSubscriptionResponse.SerializeToString,
+            ),
+            'ResumeSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeSubscription,
+                    request_deserializer=payment__kit_dot_v1_dot_subscription__pb2.ResumeSubscriptionRequest.FromString,
+                    response_serializer=payment__kit_dot_v1_dot_subscription__pb2.ResumeSubscriptionResponse.SerializeToString,
             ),
             'CancelSubscription': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelSubscription,
@@ -213,6 +265,87 @@ class SubscriptionService:
             '/payment_kit.v1.SubscriptionService/UpdateSubscription',
             payment__kit_dot_v1_dot_subscription__pb2.UpdateSubscriptionRequest.SerializeToString,
             payment__kit_dot_v1_dot_subscription__pb2.UpdateSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.SubscriptionService/ChangeSubscription',
+            payment__kit_dot_v1_dot_subscription__pb2.ChangeSubscriptionRequest.SerializeToString,
+            payment__kit_dot_v1_dot_subscription__pb2.ChangeSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.SubscriptionService/PauseSubscription',
+            payment__kit_dot_v1_dot_subscription__pb2.PauseSubscriptionRequest.SerializeToString,
+            payment__kit_dot_v1_dot_subscription__pb2.PauseSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payment_kit.v1.SubscriptionService/ResumeSubscription',
+            payment__kit_dot_v1_dot_subscription__pb2.ResumeSubscriptionRequest.SerializeToString,
+            payment__kit_dot_v1_dot_subscription__pb2.ResumeSubscriptionResponse.FromString,
             options,
             channel_credentials,
             insecure,

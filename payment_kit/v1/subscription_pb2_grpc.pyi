@@ -41,6 +41,14 @@ class SubscriptionServiceStub:
     """Reads a subscription from the mirror."""
     UpdateSubscription: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.UpdateSubscriptionRequest, _subscription_pb2.UpdateSubscriptionResponse]
     """Changes the fields named by update_mask."""
+    ChangeSubscription: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.ChangeSubscriptionRequest, _subscription_pb2.ChangeSubscriptionResponse]
+    """Changes what is paid for: prices, quantities, discounts. What is not named stays. PreviewSubscriptionChange tells
+    what it costs before.
+    """
+    PauseSubscription: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.PauseSubscriptionRequest, _subscription_pb2.PauseSubscriptionResponse]
+    """Stops collecting payments; periods go on, and their invoices are treated as asked for."""
+    ResumeSubscription: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.ResumeSubscriptionRequest, _subscription_pb2.ResumeSubscriptionResponse]
+    """Collects payments again. What was skipped meanwhile is not collected."""
     CancelSubscription: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.CancelSubscriptionRequest, _subscription_pb2.CancelSubscriptionResponse]
     """Ends a subscription now. To end it with its period, update cancel_at_period_end."""
     ListSubscriptions: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.ListSubscriptionsRequest, _subscription_pb2.ListSubscriptionsResponse]
@@ -59,6 +67,14 @@ class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
     """Reads a subscription from the mirror."""
     UpdateSubscription: _aio.UnaryUnaryMultiCallable[_subscription_pb2.UpdateSubscriptionRequest, _subscription_pb2.UpdateSubscriptionResponse]  # type: ignore[assignment]
     """Changes the fields named by update_mask."""
+    ChangeSubscription: _aio.UnaryUnaryMultiCallable[_subscription_pb2.ChangeSubscriptionRequest, _subscription_pb2.ChangeSubscriptionResponse]  # type: ignore[assignment]
+    """Changes what is paid for: prices, quantities, discounts. What is not named stays. PreviewSubscriptionChange tells
+    what it costs before.
+    """
+    PauseSubscription: _aio.UnaryUnaryMultiCallable[_subscription_pb2.PauseSubscriptionRequest, _subscription_pb2.PauseSubscriptionResponse]  # type: ignore[assignment]
+    """Stops collecting payments; periods go on, and their invoices are treated as asked for."""
+    ResumeSubscription: _aio.UnaryUnaryMultiCallable[_subscription_pb2.ResumeSubscriptionRequest, _subscription_pb2.ResumeSubscriptionResponse]  # type: ignore[assignment]
+    """Collects payments again. What was skipped meanwhile is not collected."""
     CancelSubscription: _aio.UnaryUnaryMultiCallable[_subscription_pb2.CancelSubscriptionRequest, _subscription_pb2.CancelSubscriptionResponse]  # type: ignore[assignment]
     """Ends a subscription now. To end it with its period, update cancel_at_period_end."""
     ListSubscriptions: _aio.UnaryUnaryMultiCallable[_subscription_pb2.ListSubscriptionsRequest, _subscription_pb2.ListSubscriptionsResponse]  # type: ignore[assignment]
@@ -92,6 +108,32 @@ class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_subscription_pb2.UpdateSubscriptionResponse, _abc.Awaitable[_subscription_pb2.UpdateSubscriptionResponse]]:
         """Changes the fields named by update_mask."""
+
+    @_abc_1.abstractmethod
+    def ChangeSubscription(
+        self,
+        request: _subscription_pb2.ChangeSubscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_pb2.ChangeSubscriptionResponse, _abc.Awaitable[_subscription_pb2.ChangeSubscriptionResponse]]:
+        """Changes what is paid for: prices, quantities, discounts. What is not named stays. PreviewSubscriptionChange tells
+        what it costs before.
+        """
+
+    @_abc_1.abstractmethod
+    def PauseSubscription(
+        self,
+        request: _subscription_pb2.PauseSubscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_pb2.PauseSubscriptionResponse, _abc.Awaitable[_subscription_pb2.PauseSubscriptionResponse]]:
+        """Stops collecting payments; periods go on, and their invoices are treated as asked for."""
+
+    @_abc_1.abstractmethod
+    def ResumeSubscription(
+        self,
+        request: _subscription_pb2.ResumeSubscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subscription_pb2.ResumeSubscriptionResponse, _abc.Awaitable[_subscription_pb2.ResumeSubscriptionResponse]]:
+        """Collects payments again. What was skipped meanwhile is not collected."""
 
     @_abc_1.abstractmethod
     def CancelSubscription(

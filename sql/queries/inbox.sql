@@ -170,3 +170,56 @@ select exists(
     from payment_kit.owed
     where account_id = %(account_id)s::text and attempts = 0 and since < to_timestamp(%(before)s::bigint)
 );
+
+-- name: inbox.event
+-- What is known of one event.
+select
+    event_id as id,
+    type,
+    object_id,
+    coalesce(outcome, 'waiting') as outcome,
+    api_version,
+    source,
+    deliveries,
+    attempts,
+    extract(epoch from created)::bigint as created,
+    extract(epoch from received_at)::bigint as received_at,
+    extract(epoch from applied_at)::bigint as applied_at
+from payment_kit.inbox
+where account_id = %(account_id)s::text and event_id = %(event_id)s::text;
+
+-- name: inbox.events
+-- What is known of the events behind a place, newest first; a filter that is null is not applied.
+select
+    event_id as id,
+    type,
+    object_id,
+    coalesce(outcome, 'waiting') as outcome,
+    api_version,
+    source,
+    deliveries,
+    attempts,
+    extract(epoch from created)::bigint as created,
+    extract(epoch from received_at)::bigint as received_at,
+    extract(epoch from applied_at)::bigint as applied_at
+from payment_kit.inbox
+where
+    account_id = %(account_id)s::text
+    and (created, event_id) < (to_timestamp(%(after)s::bigint), %(behind)s::text)
+    and (%(type)s::text is null or type = %(type)s::text)
+    and (%(object_id)s::text is null or object_id = %(object_id)s::text)
+    and (%(outcome)s::text is null or coalesce(outcome, 'waiting') = %(outcome)s::text)
+    and (%(created_from)s::bigint is null or created >= to_timestamp(%(created_from)s::bigint))
+    and (%(created_before)s::bigint is null or created < to_timestamp(%(created_before)s::bigint))
+order by inbox.created desc, inbox.event_id desc
+limit %(limit)s::integer;
+
+-- name: inbox.replay
+-- Let an event that was given up or came too late wait for a worker again.
+update payment_kit.inbox
+set outcome = null, applied_at = null, attempts = 0, available_at = now()
+where
+    account_id = %(account_id)s::text
+    and event_id = %(event_id)s::text
+    and outcome in ('dead', 'stale')
+returning event_id as id;

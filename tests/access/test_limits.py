@@ -15,6 +15,7 @@ from payment_kit.payments.desk import Desk
 from payment_kit.payments.limits import MOVES
 from payment_kit.sandbox import Sandbox
 from payment_kit.v1.common_pb2 import Money
+from payment_kit.v1.payment_intent_pb2 import ConfirmPaymentIntentRequest
 from payment_kit.v1.payment_intent_pb2_grpc import PaymentIntentServiceStub
 from payment_kit.v1.refund_pb2 import CreateRefundRequest
 from payment_kit.v1.refund_pb2_grpc import RefundServiceStub
@@ -82,8 +83,7 @@ async def test_confirming_and_capturing_are_bound_too(desk: Desk, inbox: Inbox, 
         bound = headers(await opened.key("small", "payments", max_amounts={"payments": {"usd": 100}}))
         stub: Any = PaymentIntentServiceStub(opened.channel)
         made = (await stub.CreatePaymentIntent(payment(2000, confirm=False), **free)).payment_intent
-        request = contract.methods(contract.services()[2])[2].takes(request_id=new_id(), id=made.id)
-        assert type(request).__name__ == "ConfirmPaymentIntentRequest"
+        request = ConfirmPaymentIntentRequest(request_id=new_id(), id=made.id)
         assert (await failure(stub.ConfirmPaymentIntent(request, **bound))).reason == "AMOUNT_OVER_LIMIT"
 
 

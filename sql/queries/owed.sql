@@ -56,7 +56,7 @@ returning
 
 -- name: owed.settle
 -- Debts are paid, unless there is a newer reason than the one that was paid for, or the answer decided nothing (no
--- token): then they are due at once.
+-- token): then they are due at once. Locked first: one that is renewed just now must not be missed by both.
 with given as (
     select
         object,
@@ -66,26 +66,39 @@ with given as (
     from jsonb_to_recordset(%(debts)s::jsonb) as given (object text, id text, part text, token bigint)
 ),
 
+held as (
+    select
+        known.object,
+        known.id,
+        known.part,
+        known.token is not distinct from given.token as paid
+    from payment_kit.owed as known
+    inner join given using (object, id, part)
+    where known.account_id = %(account_id)s::text
+    order by known.object, known.id, known.part
+    for update of known
+),
+
 again as (
     update payment_kit.owed as known
     set available_at = now(), attempts = 0
-    from given
+    from held
     where
         known.account_id = %(account_id)s::text
-        and known.object = given.object
-        and known.id = given.id
-        and known.part = given.part
-        and known.token is distinct from given.token
+        and known.object = held.object
+        and known.id = held.id
+        and known.part = held.part
+        and not held.paid
 )
 
 delete from payment_kit.owed as known
-using given
+using held
 where
     known.account_id = %(account_id)s::text
-    and known.object = given.object
-    and known.id = given.id
-    and known.part = given.part
-    and known.token = given.token;
+    and known.object = held.object
+    and known.id = held.id
+    and known.part = held.part
+    and held.paid;
 
 -- name: owed.fail
 -- A read did not succeed; it is tried again later, for ever.

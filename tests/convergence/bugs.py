@@ -205,11 +205,11 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "what has no events is not read",
-        "Checkout sessions that are open are not listed again.",
+        "What may still change without any event is not listed again.",
         MIRROR + "polling",
-        "        if listing.created and changing is not WHOLE:\n",
-        "        if False:\n",
-        (4,),
+        "{**given, **one}) for one in changing]\n",
+        "{**given, **one}) for one in ()]\n",
+        (3,),
     ),
 )
 
